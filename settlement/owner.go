@@ -1,0 +1,74 @@
+package settlement
+
+// OpenPayment is a payment that a transfer could pay, as far as whose transfer it is needs to know.
+type OpenPayment struct {
+	ID    PaymentID
+	Terms Terms
+}
+
+// Attribution says that a transfer concerns a payment. With an empty Code the transfer is this payment's and the funnel
+// decides; else the code is the verdict whatever the funnel says.
+type Attribution struct {
+	Payment PaymentID
+	Code    Code
+}
+
+// Attribute decides which of the open payments the transfer concerns. open holds payments of one chain that were open
+// when the transfer's block was made, with the transfer's token and payee.
+//
+// A proven payer decides first. Without one, a payer that is merely named counts only when no other open payment asks
+// for the same token, payee and amount: an unproven name could be somebody else's wallet, named by a stranger who saw
+// him pay. Who handed in a transaction id never matters. Two payments left: ambiguous, never a guess.
+//
+// Source: "Which order does a transfer pay?" of the design; C-01, C-02, E-29 of the verification rules.
+func Attribute(t Transfer, open []OpenPayment) []Attribution {
+	if t.Amount.IsZero() { // anybody can log a transfer of nothing in another's name
+		return nil
+	}
+	var proven, provenExact, named, namedExact, exact []OpenPayment
+	for _, p := range open {
+		isExact := p.Terms.Amount.Cmp(t.Amount) == 0
+		if isExact {
+			exact = append(exact, p)
+		}
+		switch {
+		case p.Terms.ProvenPayer == t.Payer:
+			proven = append(proven, p)
+			if isExact {
+				provenExact = append(provenExact, p)
+			}
+		case p.Terms.NamedPayer == t.Payer:
+			named = append(named, p)
+			if isExact {
+				namedExact = append(namedExact, p)
+			}
+		}
+	}
+	switch {
+	case len(provenExact) == 1:
+		return attribute(provenExact, "")
+	case len(provenExact) > 1:
+		return attribute(provenExact, TransferAmbiguous)
+	case len(proven) == 1:
+		return attribute(proven, "")
+	case len(proven) > 1:
+		return attribute(proven, TransferAmbiguous)
+	case len(namedExact) == 1 && len(exact) == 1:
+		return attribute(namedExact, "")
+	case len(namedExact) > 0:
+		return attribute(namedExact, TransferAmbiguous)
+	case len(exact) == 1:
+		return attribute(exact, PayerMismatch)
+	case len(exact) == 0 && len(named) == 1:
+		return attribute(named, "")
+	}
+	return nil
+}
+
+func attribute(payments []OpenPayment, code Code) []Attribution {
+	attributions := make([]Attribution, len(payments))
+	for i, p := range payments {
+		attributions[i] = Attribution{Payment: p.ID, Code: code}
+	}
+	return attributions
+}
