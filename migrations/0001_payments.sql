@@ -40,7 +40,9 @@ create table payments (
     observed        boolean        not null default false,
     pay_token_hash  bytea          not null,
     attempts        integer        not null default 0,
-    due_at          timestamptz    not null default now(),
+    due_at          timestamptz    not null,
+    job_id          bigint,
+    posting_since   timestamptz,
     changed_xid     xid8           not null default pg_current_xact_id(),
     created_at      timestamptz    not null,
     updated_at      timestamptz    not null,
@@ -102,7 +104,9 @@ comment on column payments.platform is 'The orchestrator''s own payment status w
 comment on column payments.observed is 'The orchestrator refuses our identity: verified by us, platform not told.';
 comment on column payments.pay_token_hash is 'SHA-256 of the token in the payer''s link.';
 comment on column payments.attempts is 'How often the work that the state asks for was tried in this version.';
-comment on column payments.due_at is 'When the sweeper takes up the work that the state asks for; infinity when it asks for none.';
+comment on column payments.due_at is 'When the sweeper takes up the work that the state asks for; the year 9999 when it asks for none.';
+comment on column payments.job_id is 'River job that works on the payment until due_at; its own repeat may go on at once.';
+comment on column payments.posting_since is 'A proof was or is being posted with unknown outcome: read back before it is posted again.';
 comment on column payments.changed_xid is 'Transaction of the last change, so that the watch index can follow without gaps.';
 comment on column payments.created_at is 'When the payment was recorded.';
 comment on column payments.updated_at is 'When it last changed.';
@@ -113,7 +117,7 @@ create index payments_open_proven on payments (chain, token, payee, proven_payer
 create index payments_open_named on payments (chain, token, payee, named_payer) where open;
 create index payments_open_amount on payments (chain, token, payee, amount) where open;
 create index payments_changed on payments (changed_xid);
-create index payments_due on payments (due_at) where due_at < 'infinity';
+create index payments_due on payments (due_at);
 create index payments_by_state on payments (marketplace, state, id);
 create index payments_by_time on payments (marketplace, id);
 create index payments_named on payments (chain, named_txid) where named_txid is not null;

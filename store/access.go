@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store/internal/sqlcgen"
+)
+
+// APIKey is a key of the API without the key itself, which is shown once and stored as a hash.
+type APIKey struct {
+	ID          settlement.PaymentID // a UUIDv7
+	Marketplace string               // empty: all marketplaces, with scope admin only
+	Name        string
+	Scope       string // read, operate or admin
+	CreatedAt   time.Time
+	RevokedAt   *time.Time
+}
+
+// CreateAPIKey stores a key by its hash.
+func CreateAPIKey(ctx context.Context, db DB, k APIKey, hash [sha256.Size]byte) error {
+	err := sqlcgen.New(db).InsertAPIKey(ctx, sqlcgen.InsertAPIKeyParams{
+		ID: k.ID, Marketplace: optional(k.Marketplace), Name: k.Name, Scope: k.Scope, Hash: hash[:], Now: k.CreatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("create API key %q: %w", k.Name, err)
+	}
+	return nil
+}
+
+// APIKeyByHash returns ErrNotFound for a key that is unknown or revoked.
+func APIKeyByHash(ctx context.Context, db DB, hash [sha256.Size]byte) (APIKey, error) {
+	r, err := sqlcgen.New(db).APIKeyByHash(ctx, hash[:])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return APIKey{}, ErrNotFound
+	}
+	if err != nil {
+		return APIKey{}, fmt.Errorf("read API key: %w", err)
+	}
+	return APIKey{ID: r.ID, Marketplace: text(r.Marketplace), Name: r.Name, Scope: r.Scope}, nil
+}
+
+// APIKeys lists all keys, revoked ones too, oldest first.
+func APIKeys(ctx context.Context, db DB) ([]APIKey, error) {
+	rows, err := sqlcgen.New(db).APIKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	keys := make([]APIKey, len(rows))
+	for i, r := range rows {
+		keys[i] = APIKey{ID: r.ID, Marketplace: text(r.Marketplace), Name: r.Name, Scope: r.Scope, CreatedAt: r.CreatedAt.UTC(), RevokedAt: r.RevokedAt}
+	}
+	return keys, nil
+}
+
+// RevokeAPIKey returns ErrNotFound for a key that does not exist or is revoked already.
+func RevokeAPIKey(ctx context.Context, db DB, id settlement.PaymentID, now time.Time) error {
+	n, err := sqlcgen.New(db).RevokeAPIKey(ctx, sqlcgen.RevokeAPIKeyParams{Now: now, ID: id})
+	if err != nil {
+		return fmt.Errorf("revoke API key %s: %w", id, err)
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// IdempotentAnswer is what a write was answered under its Idempotency-Key.
+type IdempotentAnswer struct {
+	Request [sha256.Size]byte // of method, path and body
+	Status  int
+	Answer  []byte
+}
+
+// FindIdempotentAnswer returns ErrNotFound for a key that was not used.
+func FindIdempotentAnswer(ctx context.Context, db DB, owner, key string) (IdempotentAnswer, error) {
+	r, err := sqlcgen.New(db).IdempotentAnswer(ctx, sqlcgen.IdempotentAnswerParams{ApiKeyID: owner, Key: key})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return IdempotentAnswer{}, ErrNotFound
+	}
+	if err != nil {
+		return IdempotentAnswer{}, fmt.Errorf("read idempotency key: %w", err)
+	}
+	return IdempotentAnswer{Request: [sha256.Size]byte(r.Request), Status: int(r.Status), Answer: r.Answer}, nil
+}
+
+// SaveIdempotentAnswer keeps the first answer of a key.
+func SaveIdempotentAnswer(ctx context.Context, db DB, owner, key string, a IdempotentAnswer, now time.Time) error {
+	err := sqlcgen.New(db).SaveIdempotentAnswer(ctx, sqlcgen.SaveIdempotentAnswerParams{
+		ApiKeyID: owner, Key: key, Request: a.Request[:], Status: int32(a.Status), Answer: a.Answer, Now: now,
+	})
+	if err != nil {
+		return fmt.Errorf("store idempotency key: %w", err)
+	}
+	return nil
+}
+
+// DropIdempotencyKeysBefore forgets answers older than the time.
+func DropIdempotencyKeysBefore(ctx context.Context, db DB, before time.Time) error {
+	if err := sqlcgen.New(db).DropIdempotencyKeysBefore(ctx, before); err != nil {
+		return fmt.Errorf("drop idempotency keys: %w", err)
+	}
+	return nil
+}
+
+// Pairing is our own pairing with a machine: its id and the agent address that signed it.
+func Pairing(ctx context.Context, db DB, marketplace, machineID string) (id, address string, err error) {
+	r, err := sqlcgen.New(db).Pairing(ctx, sqlcgen.PairingParams{Marketplace: marketplace, MachineID: machineID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", "", ErrNotFound
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("read pairing of %s: %w", machineID, err)
+	}
+	return r.PairingID, r.Address, nil
+}
+
+// SavePairing stores our pairing with a machine in place of the one before.
+func SavePairing(ctx context.Context, db DB, marketplace, machineID, id, address string, now time.Time) error {
+	err := sqlcgen.New(db).SavePairing(ctx, sqlcgen.SavePairingParams{
+		Marketplace: marketplace, MachineID: machineID, PairingID: id, Address: address, Now: now,
+	})
+	if err != nil {
+		return fmt.Errorf("store pairing of %s: %w", machineID, err)
+	}
+	return nil
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
