@@ -49,6 +49,8 @@ create table payments (
     finished_at     timestamptz,
     open            boolean        not null generated always as
         (payee is not null and state in ('awaiting_payment', 'verifying', 'confirming', 'expired', 'needs_review')) stored,
+    watched         boolean        not null generated always as
+        (payee is not null and state not in ('released', 'refunded', 'split', 'closed')) stored,
 
     constraint payments_pkey primary key (id),
     constraint payments_one_per_order unique (marketplace, order_id),
@@ -111,11 +113,14 @@ comment on column payments.changed_xid is 'Transaction of the last change, so th
 comment on column payments.created_at is 'When the payment was recorded.';
 comment on column payments.updated_at is 'When it last changed.';
 comment on column payments.finished_at is 'When it reached a final state.';
-comment on column payments.open is 'A transfer could still pay it, so the chain is watched.';
+comment on column payments.open is 'A transfer could still pay it.';
+comment on column payments.watched is 'The chain is watched for it: open, or settled and a second transfer must be noticed.';
 
 create index payments_open_proven on payments (chain, token, payee, proven_payer) where open;
 create index payments_open_named on payments (chain, token, payee, named_payer) where open;
 create index payments_open_amount on payments (chain, token, payee, amount) where open;
+create index payments_settled_proven on payments (chain, token, payee, proven_payer) where watched and not open;
+create index payments_settled_named on payments (chain, token, payee, named_payer) where watched and not open;
 create index payments_changed on payments (changed_xid);
 create index payments_due on payments (due_at);
 create index payments_by_state on payments (marketplace, state, id);

@@ -1,9 +1,11 @@
 package settlement
 
-// OpenPayment is a payment that a transfer could pay, as far as whose transfer it is needs to know.
+// OpenPayment is a payment that a transfer could pay, or pay twice, as far as whose transfer it is needs to know.
 type OpenPayment struct {
 	ID    PaymentID
 	Terms Terms
+	// Settled: another transfer has paid it already; this one would be a second.
+	Settled bool
 }
 
 // Attribution says that a transfer concerns a payment. With an empty Code the transfer is this payment's and the funnel
@@ -25,9 +27,15 @@ func Attribute(t Transfer, open []OpenPayment) []Attribution {
 	if t.Amount.IsZero() { // anybody can log a transfer of nothing in another's name
 		return nil
 	}
-	var proven, provenExact, named, namedExact, exact []OpenPayment
+	var proven, provenExact, named, namedExact, exact, settled []OpenPayment
 	for _, p := range open {
 		isExact := p.Terms.Amount.Cmp(t.Amount) == 0
+		if p.Settled {
+			if isExact && (p.Terms.ProvenPayer == t.Payer || p.Terms.NamedPayer == t.Payer) {
+				settled = append(settled, p)
+			}
+			continue
+		}
 		if isExact {
 			exact = append(exact, p)
 		}
@@ -61,6 +69,8 @@ func Attribute(t Transfer, open []OpenPayment) []Attribution {
 		return attribute(exact, PayerMismatch)
 	case len(exact) == 0 && len(named) == 1:
 		return attribute(named, "")
+	case len(exact) == 0 && len(settled) == 1:
+		return attribute(settled, "") // a second payment of the same price by the same payer
 	}
 	return nil
 }

@@ -112,10 +112,10 @@ type WatchedPayment struct {
 	Token     settlement.Address
 	Payee     settlement.Address
 	FromBlock uint64
-	Open      bool
+	Watched   bool
 }
 
-// WatchedPayments reads every open payment, and the snapshot to go on from with WatchChanges.
+// WatchedPayments reads every watched payment, and the snapshot to go on from with WatchChanges.
 func WatchedPayments(ctx context.Context, db DB) (payments []WatchedPayment, snapshot string, err error) {
 	q := sqlcgen.New(db)
 	// The snapshot is read first: what commits in between is read twice rather than never.
@@ -144,7 +144,7 @@ func WatchChanges(ctx context.Context, db DB, since string) (payments []WatchedP
 		return nil, "", fmt.Errorf("read changed payments: %w", err)
 	}
 	for _, r := range rows {
-		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), r.Open})
+		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), r.Watched})
 	}
 	return payments, snapshot, nil
 }

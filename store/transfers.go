@@ -207,7 +207,8 @@ func Consumed(ctx context.Context, db DB, chains []string, transfers []SeenTrans
 }
 
 // OpenForTransfers returns for each transfer, by its place in the slice, the payments that it could pay: those that were
-// open before its block, by proven payer, by named payer, and by amount.
+// open before its block, by proven payer, by named payer, and by amount; and those settled by another transaction that
+// it would pay a second time.
 func OpenForTransfers(ctx context.Context, db DB, chains []settlement.ChainID, sightings []settlement.Sighting) (map[int][]settlement.OpenPayment, error) {
 	var p sqlcgen.OpenForTransfersParams
 	for i, s := range sightings {
@@ -218,6 +219,7 @@ func OpenForTransfers(ctx context.Context, db DB, chains []settlement.ChainID, s
 		p.Payees = append(p.Payees, []byte(s.Transfer.Payee))
 		p.Amounts = append(p.Amounts, s.Transfer.Amount.String())
 		p.BlockNumbers = append(p.BlockNumbers, int64(s.Block.Number))
+		p.Txids = append(p.Txids, []byte(s.TxID))
 	}
 	rows, err := sqlcgen.New(db).OpenForTransfers(ctx, p)
 	if err != nil {
@@ -230,7 +232,7 @@ func OpenForTransfers(ctx context.Context, db DB, chains []settlement.ChainID, s
 			return nil, fmt.Errorf("read payment %s: %w", r.ID, err)
 		}
 		i := int(r.N)
-		open[i] = append(open[i], settlement.OpenPayment{ID: r.ID, Terms: settlement.Terms{
+		open[i] = append(open[i], settlement.OpenPayment{ID: r.ID, Settled: !r.Open, Terms: settlement.Terms{
 			Token: settlement.Token{
 				Chain: chains[i], Address: sightings[i].Transfer.Token, Symbol: *r.TokenSymbol, Decimals: uint8(*r.TokenDecimals),
 			},

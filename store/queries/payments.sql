@@ -43,7 +43,7 @@ limit sqlc.arg(row_limit)::integer;
 
 -- name: SavePayments :execrows
 update payments p
-set version = n.version + 1, state = n.state, back = n.back, flags = string_to_array(n.flags, ','),
+set version = n.version, state = n.state, back = n.back, flags = string_to_array(n.flags, ','),
     reason = n.reason, detail = n.detail, named_txid = n.named_txid, paid_by = n.paid_by, platform = n.platform,
     observed = n.observed, due_at = n.due_at, attempts = 0, job_id = null, posting_since = null,
     changed_xid = pg_current_xact_id(), updated_at = sqlc.arg(now)::timestamptz,
@@ -101,12 +101,13 @@ returning p.id, p.state, p.version;
 
 -- name: OpenForTransfers :many
 -- For each transfer the payments it could pay: by proven payer, by named payer, and by amount alone. Each list is cut:
--- more than the cut is ambiguous in any case.
-select wanted.n::integer as n, p.id, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
+-- more than the cut is ambiguous in any case. Last those that are settled and would be paid twice.
+select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
        p.not_before, p.from_block, p.deadline, p.grace_seconds
 from (select unnest(sqlc.arg(ns)::integer[]) as n, unnest(sqlc.arg(chains)::text[]) as chain, unnest(sqlc.arg(tokens)::bytea[]) as token,
              unnest(sqlc.arg(payers)::bytea[]) as payer, unnest(sqlc.arg(payees)::bytea[]) as payee, unnest(sqlc.arg(amounts)::text[])::numeric as amount,
-             unnest(sqlc.arg(block_numbers)::bigint[]) as block_number) wanted
+             unnest(sqlc.arg(block_numbers)::bigint[]) as block_number,
+             unnest(sqlc.arg(txids)::bytea[]) as txid) wanted
 cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
@@ -119,17 +120,27 @@ cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
        and q.amount = wanted.amount and q.from_block < wanted.block_number limit 3)
+    union
+    (select q.id from payments q
+     where q.watched and not q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.proven_payer = wanted.payer and q.from_block < wanted.block_number and q.amount = wanted.amount
+       and q.paid_by is distinct from wanted.txid limit 2)
+    union
+    (select q.id from payments q
+     where q.watched and not q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.named_payer = wanted.payer and q.from_block < wanted.block_number and q.amount = wanted.amount
+       and q.paid_by is distinct from wanted.txid limit 2)
 ) candidate
 join payments p on p.id = candidate.id
 order by n, p.id;
 
 -- name: WatchChanges :many
-select id, chain, token, payee, from_block, open
+select id, chain, token, payee, from_block, watched
 from payments
 where changed_xid >= sqlc.arg(since)::text::xid8 and payee is not null;
 
 -- name: WatchedPayments :many
-select id, chain, token, payee, from_block from payments where open;
+select id, chain, token, payee, from_block from payments where watched;
 
 -- name: Snapshot :one
 select pg_snapshot_xmin(pg_current_snapshot())::text;

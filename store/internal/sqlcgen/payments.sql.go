@@ -266,11 +266,12 @@ func (q *Queries) LockPayments(ctx context.Context, ids []settlement.PaymentID) 
 }
 
 const openForTransfers = `-- name: OpenForTransfers :many
-select wanted.n::integer as n, p.id, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
+select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
        p.not_before, p.from_block, p.deadline, p.grace_seconds
 from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
              unnest($4::bytea[]) as payer, unnest($5::bytea[]) as payee, unnest($6::text[])::numeric as amount,
-             unnest($7::bigint[]) as block_number) wanted
+             unnest($7::bigint[]) as block_number,
+             unnest($8::bytea[]) as txid) wanted
 cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
@@ -283,6 +284,16 @@ cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
        and q.amount = wanted.amount and q.from_block < wanted.block_number limit 3)
+    union
+    (select q.id from payments q
+     where q.watched and not q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.proven_payer = wanted.payer and q.from_block < wanted.block_number and q.amount = wanted.amount
+       and q.paid_by is distinct from wanted.txid limit 2)
+    union
+    (select q.id from payments q
+     where q.watched and not q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.named_payer = wanted.payer and q.from_block < wanted.block_number and q.amount = wanted.amount
+       and q.paid_by is distinct from wanted.txid limit 2)
 ) candidate
 join payments p on p.id = candidate.id
 order by n, p.id
@@ -296,11 +307,13 @@ type OpenForTransfersParams struct {
 	Payees       [][]byte
 	Amounts      []string
 	BlockNumbers []int64
+	Txids        [][]byte
 }
 
 type OpenForTransfersRow struct {
 	N             int32
 	ID            settlement.PaymentID
+	Open          bool
 	TokenSymbol   *string
 	TokenDecimals *int16
 	Amount        string
@@ -313,7 +326,7 @@ type OpenForTransfersRow struct {
 }
 
 // For each transfer the payments it could pay: by proven payer, by named payer, and by amount alone. Each list is cut:
-// more than the cut is ambiguous in any case.
+// more than the cut is ambiguous in any case. Last those that are settled and would be paid twice.
 func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersParams) ([]OpenForTransfersRow, error) {
 	rows, err := q.db.Query(ctx, openForTransfers,
 		arg.Ns,
@@ -323,6 +336,7 @@ func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersPara
 		arg.Payees,
 		arg.Amounts,
 		arg.BlockNumbers,
+		arg.Txids,
 	)
 	if err != nil {
 		return nil, err
@@ -334,6 +348,7 @@ func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersPara
 		if err := rows.Scan(
 			&i.N,
 			&i.ID,
+			&i.Open,
 			&i.TokenSymbol,
 			&i.TokenDecimals,
 			&i.Amount,
@@ -525,7 +540,7 @@ func (q *Queries) PostponePayments(ctx context.Context, arg PostponePaymentsPara
 
 const savePayments = `-- name: SavePayments :execrows
 update payments p
-set version = n.version + 1, state = n.state, back = n.back, flags = string_to_array(n.flags, ','),
+set version = n.version, state = n.state, back = n.back, flags = string_to_array(n.flags, ','),
     reason = n.reason, detail = n.detail, named_txid = n.named_txid, paid_by = n.paid_by, platform = n.platform,
     observed = n.observed, due_at = n.due_at, attempts = 0, job_id = null, posting_since = null,
     changed_xid = pg_current_xact_id(), updated_at = $1::timestamptz,
@@ -686,7 +701,7 @@ func (q *Queries) TakeDuePayments(ctx context.Context, arg TakeDuePaymentsParams
 }
 
 const watchChanges = `-- name: WatchChanges :many
-select id, chain, token, payee, from_block, open
+select id, chain, token, payee, from_block, watched
 from payments
 where changed_xid >= $1::text::xid8 and payee is not null
 `
@@ -697,7 +712,7 @@ type WatchChangesRow struct {
 	Token     []byte
 	Payee     []byte
 	FromBlock *int64
-	Open      bool
+	Watched   bool
 }
 
 func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChangesRow, error) {
@@ -715,7 +730,7 @@ func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChange
 			&i.Token,
 			&i.Payee,
 			&i.FromBlock,
-			&i.Open,
+			&i.Watched,
 		); err != nil {
 			return nil, err
 		}
@@ -728,7 +743,7 @@ func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChange
 }
 
 const watchedPayments = `-- name: WatchedPayments :many
-select id, chain, token, payee, from_block from payments where open
+select id, chain, token, payee, from_block from payments where watched
 `
 
 type WatchedPaymentsRow struct {
