@@ -44,6 +44,7 @@ create table payments (
     job_id          bigint,
     posting_since   timestamptz,
     changed_xid     xid8           not null default pg_current_xact_id(),
+    opened_xid      xid8,
     created_at      timestamptz    not null,
     updated_at      timestamptz    not null,
     finished_at     timestamptz,
@@ -110,6 +111,7 @@ comment on column payments.due_at is 'When the sweeper takes up the work that th
 comment on column payments.job_id is 'River job that works on the payment until due_at; its own repeat may go on at once.';
 comment on column payments.posting_since is 'A proof was or is being posted with unknown outcome: read back before it is posted again.';
 comment on column payments.changed_xid is 'Transaction of the last change, so that the watch index can follow without gaps.';
+comment on column payments.opened_xid is 'Transaction that stored the terms, so that a restarted watcher looks again at what it may have missed.';
 comment on column payments.created_at is 'When the payment was recorded.';
 comment on column payments.updated_at is 'When it last changed.';
 comment on column payments.finished_at is 'When it reached a final state.';
@@ -161,6 +163,7 @@ comment on column transfers.evidence is 'What was seen and where, for looking ag
 comment on column transfers.status is 'seen: in a block that is not final; final; withdrawn: its block left the chain.';
 comment on column transfers.seen_at is 'When we saw it first in this block.';
 create index transfers_awaiting_finality on transfers (chain, block_number) where status = 'seen';
+create index transfers_by_block on transfers (chain, block_number) where status = 'final';
 create index transfers_by_txid on transfers (txid);
 
 create table consumed_transfers (
@@ -266,6 +269,7 @@ create table chains (
     hash       bytea       not null,
     epoch      bigint      not null default 0,
     final      bigint      not null default 0,
+    watch_xid  xid8        not null default '0',
     updated_at timestamptz not null,
 
     constraint chains_pkey primary key (chain)
@@ -275,6 +279,7 @@ comment on column chains.number is 'Number of the last scanned block.';
 comment on column chains.hash is 'Hash of the last scanned block.';
 comment on column chains.epoch is 'Raised by each watcher that takes the chain over; writes of an older epoch are refused.';
 comment on column chains.final is 'Highest block that was final when last looked.';
+comment on column chains.watch_xid is 'Payments opened by transactions before this one were looked for in every block up to the cursor.';
 
 create table chain_blocks (
     chain  text        not null,

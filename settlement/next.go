@@ -74,17 +74,24 @@ var table = map[EventKind]row{
 	},
 
 	EventReleased:       {StateReleasePending: StateReleased},
-	EventRefundApproved: {StateHeld: StateRefundPending, StateFrozen: StateRefundPending, StateNeedsReview: StateRefundPending, StateReleasePending: StateRefundPending, StateVerified: StateRefundPending},
+	EventRefundApproved: {
+		StateVerified: StateRefundPending, StateHeld: StateRefundPending, StateReleasePending: StateRefundPending,
+		StateFrozen: StateRefundPending, StateNeedsReview: StateRefundPending,
+	},
 	EventRefunded:       {StateRefundPending: StateRefunded},
 	EventSplit:          {StateFrozen: StateSplit},
 	EventDisputeDropped: {StateFrozen: back},
 	EventReleaseDecided: {StateFrozen: StateReleasePending, StateNeedsReview: StateReleasePending},
 	EventAcceptedAsPaid: {StateNeedsReview: StateVerified},
-	EventClosed:         {StateNeedsReview: StateClosed, StateExpired: StateClosed, StateFrozen: StateClosed, StateAwaitingPayment: StateClosed},
+	EventClosed: {
+		StateNeedsReview: StateClosed, StateExpired: StateClosed, StateFrozen: StateClosed, StateAwaitingPayment: StateClosed,
+	},
 }
 
 // Next is the payment after the event, or ErrNotAccepted and the payment as it was. It is pure: the caller stores what
 // comes back, and derives what is to be done from the new state.
+//
+// An event that lacks what its target needs (terms, a transfer, a named transaction) is not accepted either.
 func Next(p Payment, e Event) (Payment, error) {
 	to, accepted := table[e.Kind][p.State]
 	switch {
@@ -93,19 +100,26 @@ func Next(p Payment, e Event) (Payment, error) {
 	case e.Kind == EventPaymentConfirmed && p.Settled():
 		// After a reorganisation beyond finality a person decides which transfer counts.
 		return p, fmt.Errorf("%s for a payment that is settled: %w", e.Kind, ErrNotAccepted)
-	case e.Kind == EventReleaseDecided && !p.Settled():
-		return p, fmt.Errorf("%s for a payment that is not settled: %w", e.Kind, ErrNotAccepted)
+	case e.Kind == EventTransactionNamed && p.Terms.Payee == "":
+		return p, fmt.Errorf("%s for a payment without terms: %w", e.Kind, ErrNotAccepted)
+	case e.Kind == EventTransactionNamed && (e.TxID == "" || e.TxID == p.PaidBy):
+		return p, fmt.Errorf("%s that is none to look at: %w", e.Kind, ErrNotAccepted)
 	}
-	next := p
+	next := note(p, e)
 	switch to {
 	case stay:
 	case back:
-		next.State, next.Back = p.Back, ""
+		next = goBack(next)
 	default:
 		next.State, next.Back = to, returnFrom(p, to)
 		next.Reason, next.Detail = "", ""
 	}
-	next = note(next, p, e)
+	if e.Reason != "" && explains(p, next, e) {
+		next.Reason, next.Detail = e.Reason, e.Detail
+	}
+	if flaw := next.flaw(); flaw != "" {
+		return p, fmt.Errorf("%s in state %s: %s: %w", e.Kind, p.State, flaw, ErrNotAccepted)
+	}
 	next.Version++
 	return next, nil
 }
@@ -124,13 +138,35 @@ func returnFrom(p Payment, to State) State {
 	return ""
 }
 
+// goBack returns the payment to where it came from. A transaction that is still named is still to be looked at: then the
+// payment verifies, and remembers as before.
+func goBack(p Payment) Payment {
+	if p.State != StateFrozen && p.Named != "" {
+		p.State = StateVerifying
+		return p
+	}
+	p.State, p.Back = p.Back, ""
+	return p
+}
+
+// explains reports whether the event's reason is why a person must decide, or why the payment was closed. What a named
+// transaction came to never hides the reason of a review: anybody with the payer's link can name one. Nor does a second
+// transfer hide why a settled payment is reviewed.
+func explains(p, next Payment, e Event) bool {
+	switch {
+	case p.State == StateNeedsReview && next.State == StateNeedsReview:
+		return e.Kind != EventTransactionAbsent && (e.Kind != EventPaymentMispaid || !p.Settled())
+	case next.State == StateFrozen:
+		return e.Kind == EventFinalityBroken
+	}
+	return next.State != p.State && (next.State == StateNeedsReview || next.State == StateClosed)
+}
+
 // note takes over what the event brings beside the state.
-func note(next, p Payment, e Event) Payment {
+func note(p Payment, e Event) Payment {
+	next := p
 	if e.Platform != "" {
 		next.Platform = e.Platform
-	}
-	if (next.State == StateNeedsReview || next.State == StateClosed) && e.Reason != "" {
-		next.Reason, next.Detail = e.Reason, e.Detail
 	}
 	switch e.Kind {
 	case EventIntentReady:
@@ -144,31 +180,43 @@ func note(next, p Payment, e Event) Payment {
 			next.Named = ""
 		}
 	case EventPaymentConfirmed:
-		next.Named = ""
-		if e.Sighting != nil {
-			next.PaidBy = e.Sighting.TxID
-		}
+		next = noteSettled(next, e)
 	case EventPaymentMispaid:
-		next = noteMispaid(next, p, e)
+		next = noteMispaid(next, e)
+	case EventFinalityBroken:
+		if p.State == StateFrozen { // the end of the dispute alone must not let money move that may be gone
+			next.Back = StateNeedsReview
+		}
 	case EventProofForbidden:
 		next.Observed = true
-	case EventAcceptedAsPaid, EventClosed, EventReleaseDecided, EventRefundApproved:
+	case EventAcceptedAsPaid:
+		next = noteSettled(next, e).withFlag(FlagManual)
+	case EventClosed, EventReleaseDecided, EventRefundApproved:
 		next = next.withFlag(FlagManual)
 	}
 	return next
 }
 
-func noteMispaid(next, p Payment, e Event) Payment {
+// noteSettled takes over which transaction settled the payment; one that has settled it before stays.
+func noteSettled(p Payment, e Event) Payment {
+	p.Named = ""
+	if e.Sighting != nil && !p.Settled() {
+		p.PaidBy = e.Sighting.TxID
+	}
+	return p
+}
+
+func noteMispaid(p Payment, e Event) Payment {
+	if e.Sighting != nil && p.Named == e.Sighting.TxID {
+		p.Named = ""
+	}
 	if p.Settled() || p.State.Final() {
-		return next.withFlag(FlagDuplicateTransfer)
+		return p.withFlag(FlagDuplicateTransfer)
 	}
 	if e.Sighting != nil {
-		if next.Named == e.Sighting.TxID {
-			next.Named = ""
-		}
 		if flag, ok := flagOf(e.Sighting.Verdict); ok {
-			next = next.withFlag(flag)
+			p = p.withFlag(flag)
 		}
 	}
-	return next
+	return p
 }

@@ -17,6 +17,8 @@ type Cursor struct {
 	Number uint64
 	Hash   settlement.BlockHash
 	Final  uint64 // highest block known to be final
+	// WatchXID: payments opened by transactions before this one were looked for in every block up to the cursor.
+	WatchXID string
 }
 
 // ErrFenced means that another process has taken over the chain.
@@ -31,7 +33,7 @@ func ChainCursor(ctx context.Context, db DB, chain settlement.ChainID) (Cursor, 
 	if err != nil {
 		return Cursor{}, fmt.Errorf("read cursor of %s: %w", chain, err)
 	}
-	return Cursor{Number: uint64(r.Number), Hash: settlement.BlockHash(r.Hash), Final: uint64(r.Final)}, nil
+	return Cursor{Number: uint64(r.Number), Hash: settlement.BlockHash(r.Hash), Final: uint64(r.Final), WatchXID: r.WatchXid}, nil
 }
 
 // StartChain records where the scanning of a chain begins; a chain that has a cursor keeps it.
@@ -55,7 +57,7 @@ func TakeChain(ctx context.Context, db DB, chain settlement.ChainID) (epoch int6
 // MoveCursor moves the cursor, or returns ErrFenced. Final never goes back.
 func MoveCursor(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, epoch int64, c Cursor, now time.Time) error {
 	n, err := sqlcgen.New(tx).MoveChain(ctx, sqlcgen.MoveChainParams{
-		Chain: string(chain), Epoch: epoch, Number: int64(c.Number), Hash: []byte(c.Hash), Final: int64(c.Final), Now: now,
+		Chain: string(chain), Epoch: epoch, Number: int64(c.Number), Hash: []byte(c.Hash), Final: int64(c.Final), WatchXid: c.WatchXID, Now: now,
 	})
 	if err != nil {
 		return fmt.Errorf("move cursor of %s: %w", chain, err)
@@ -87,6 +89,19 @@ func SavedBlock(ctx context.Context, db DB, chain settlement.ChainID, number uin
 	return settlement.Block{Number: uint64(r.Number), Hash: settlement.BlockHash(r.Hash), Time: r.Time.UTC()}, nil
 }
 
+// BlockBefore is the number of the last remembered block older than the time, or ErrNotFound when none is remembered.
+// Where all are younger it is the one before the oldest of them.
+func BlockBefore(ctx context.Context, db DB, chain settlement.ChainID, before time.Time) (uint64, error) {
+	number, err := sqlcgen.New(db).ChainBlockBefore(ctx, sqlcgen.ChainBlockBeforeParams{Chain: string(chain), Before: before})
+	if err != nil {
+		return 0, fmt.Errorf("read block before %s of %s: %w", before, chain, err)
+	}
+	if number < 0 {
+		return 0, ErrNotFound
+	}
+	return uint64(number), nil
+}
+
 // DropBlocksFrom forgets the blocks from a number on: they have left the chain.
 func DropBlocksFrom(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, number uint64) error {
 	err := sqlcgen.New(tx).DropChainBlocksFrom(ctx, sqlcgen.DropChainBlocksFromParams{Chain: string(chain), Number: int64(number)})
@@ -113,6 +128,7 @@ type WatchedPayment struct {
 	Payee     settlement.Address
 	FromBlock uint64
 	Watched   bool
+	Fresh     bool // opened since the chain's cursor last vouched for having looked for it
 }
 
 // WatchedPayments reads every watched payment, and the snapshot to go on from with WatchChanges.
@@ -127,7 +143,7 @@ func WatchedPayments(ctx context.Context, db DB) (payments []WatchedPayment, sna
 		return nil, "", fmt.Errorf("read watched payments: %w", err)
 	}
 	for _, r := range rows {
-		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), true})
+		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), true, r.Fresh})
 	}
 	return payments, snapshot, nil
 }
@@ -144,7 +160,7 @@ func WatchChanges(ctx context.Context, db DB, since string) (payments []WatchedP
 		return nil, "", fmt.Errorf("read changed payments: %w", err)
 	}
 	for _, r := range rows {
-		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), r.Watched})
+		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), r.Watched, true})
 	}
 	return payments, snapshot, nil
 }

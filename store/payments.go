@@ -190,12 +190,12 @@ type ClaimedPayment struct {
 	Attempts int
 }
 
-// ClaimPayments gives those of the payments that are in the state to the job, until leaseUntil. A payment that another
+// ClaimPayments gives those of the payments that are in one of the states to the job, until leaseUntil. A payment that another
 // job works on is left out; the same job, run again after a crash, gets it back at once. With posting the payments are
 // marked as perhaps posted from here on.
-func ClaimPayments(ctx context.Context, db DB, job int64, ids []settlement.PaymentID, state settlement.State, posting bool, now, leaseUntil time.Time) ([]ClaimedPayment, error) {
+func ClaimPayments(ctx context.Context, db DB, job int64, ids []settlement.PaymentID, states []settlement.State, posting bool, now, leaseUntil time.Time) ([]ClaimedPayment, error) {
 	rows, err := sqlcgen.New(db).ClaimPayments(ctx, sqlcgen.ClaimPaymentsParams{
-		JobID: job, LeaseUntil: leaseUntil, Posting: posting, Now: now, Ids: ids, State: string(state),
+		JobID: job, LeaseUntil: leaseUntil, Posting: posting, Now: now, Ids: ids, States: texts(states),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim %d payments: %w", len(ids), err)

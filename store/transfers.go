@@ -102,6 +102,15 @@ func SeenFrom(ctx context.Context, db DB, chain settlement.ChainID, number uint6
 	return collect(rows, func(r sqlcgen.SeenFromRow) sqlcgen.TransfersOfRow { return sqlcgen.TransfersOfRow(r) })
 }
 
+// FinalFrom returns the transfers that count as final, in blocks from the number on, oldest first.
+func FinalFrom(ctx context.Context, db DB, chain settlement.ChainID, number uint64) ([]SeenTransfer, error) {
+	rows, err := sqlcgen.New(db).FinalFrom(ctx, sqlcgen.FinalFromParams{Chain: string(chain), BlockNumber: int64(number)})
+	if err != nil {
+		return nil, fmt.Errorf("read final transfers of %s: %w", chain, err)
+	}
+	return collect(rows, func(r sqlcgen.FinalFromRow) sqlcgen.TransfersOfRow { return sqlcgen.TransfersOfRow(r) })
+}
+
 // TransfersOf returns every transfer ever seen for the payments.
 func TransfersOf(ctx context.Context, db DB, ids []settlement.PaymentID) ([]SeenTransfer, error) {
 	rows, err := sqlcgen.New(db).TransfersOf(ctx, ids)

@@ -60,7 +60,8 @@ where p.id = n.id and p.version = n.old_version;
 update payments p
 set chain = n.chain, token = n.token, token_symbol = n.token_symbol, token_decimals = n.token_decimals, payee = n.payee,
     amount = n.amount::numeric, rounded = n.rounded, proven_payer = n.proven_payer, named_payer = n.named_payer,
-    not_before = n.not_before, from_block = n.from_block, deadline = n.deadline, grace_seconds = n.grace_seconds
+    not_before = n.not_before, from_block = n.from_block, deadline = n.deadline, grace_seconds = n.grace_seconds,
+    opened_xid = pg_current_xact_id()
 from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(chains)::text[]) as chain, unnest(sqlc.arg(tokens)::bytea[]) as token,
              unnest(sqlc.arg(token_symbols)::text[]) as token_symbol, unnest(sqlc.arg(token_decimals)::smallint[]) as token_decimals,
              unnest(sqlc.arg(payees)::bytea[]) as payee, unnest(sqlc.arg(amounts)::text[]) as amount, unnest(sqlc.arg(roundeds)::boolean[]) as rounded,
@@ -76,7 +77,7 @@ update payments p
 set job_id = sqlc.arg(job_id)::bigint, due_at = sqlc.arg(lease_until)::timestamptz,
     posting_since = case when sqlc.arg(posting)::boolean then coalesce(old.posting_since, sqlc.arg(now)::timestamptz) else old.posting_since end
 from (select q.id, q.posting_since, q.attempts from payments q
-      where q.id = any(sqlc.arg(ids)::uuid[]) and q.state = sqlc.arg(state)::text
+      where q.id = any(sqlc.arg(ids)::uuid[]) and q.state = any(sqlc.arg(states)::text[])
         and (q.job_id is null or q.job_id = sqlc.arg(job_id)::bigint or q.due_at <= sqlc.arg(now)::timestamptz)
       order by q.id for update) old
 where p.id = old.id
@@ -140,7 +141,11 @@ from payments
 where changed_xid >= sqlc.arg(since)::text::xid8 and payee is not null;
 
 -- name: WatchedPayments :many
-select id, chain, token, payee, from_block from payments where watched;
+-- fresh: opened after the last look that the chain's cursor vouches for.
+select p.id, p.chain, p.token, p.payee, p.from_block, (p.opened_xid >= coalesce(c.watch_xid, '0'::xid8))::boolean as fresh
+from payments p
+left join chains c on c.chain = p.chain
+where p.watched;
 
 -- name: Snapshot :one
 select pg_snapshot_xmin(pg_current_snapshot())::text;

@@ -34,6 +34,13 @@ from transfers
 where chain = sqlc.arg(chain) and status = 'seen' and block_number >= sqlc.arg(block_number)
 order by block_number, txid, position, payment_id;
 
+-- name: FinalFrom :many
+select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
+       block_hash, block_time, code, detail, evidence, status, seen_at
+from transfers
+where chain = sqlc.arg(chain) and status = 'final' and block_number >= sqlc.arg(block_number)
+order by block_number, txid, position, payment_id;
+
 -- name: TransfersOf :many
 select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
        block_hash, block_time, code, detail, evidence, status, seen_at

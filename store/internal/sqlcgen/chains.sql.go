@@ -11,14 +11,15 @@ import (
 )
 
 const chain = `-- name: Chain :one
-select number, hash, epoch, final from chains where chain = $1
+select number, hash, epoch, final, watch_xid::text as watch_xid from chains where chain = $1
 `
 
 type ChainRow struct {
-	Number int64
-	Hash   []byte
-	Epoch  int64
-	Final  int64
+	Number   int64
+	Hash     []byte
+	Epoch    int64
+	Final    int64
+	WatchXid string
 }
 
 func (q *Queries) Chain(ctx context.Context, chain string) (ChainRow, error) {
@@ -29,6 +30,7 @@ func (q *Queries) Chain(ctx context.Context, chain string) (ChainRow, error) {
 		&i.Hash,
 		&i.Epoch,
 		&i.Final,
+		&i.WatchXid,
 	)
 	return i, err
 }
@@ -53,6 +55,26 @@ func (q *Queries) ChainBlock(ctx context.Context, arg ChainBlockParams) (ChainBl
 	var i ChainBlockRow
 	err := row.Scan(&i.Number, &i.Hash, &i.Time)
 	return i, err
+}
+
+const chainBlockBefore = `-- name: ChainBlockBefore :one
+select coalesce(
+    (select b.number from chain_blocks b where b.chain = $1 and b.time < $2::timestamptz order by b.number desc limit 1),
+    (select min(b.number) - 1 from chain_blocks b where b.chain = $1),
+    -1)::bigint as number
+`
+
+type ChainBlockBeforeParams struct {
+	Chain  string
+	Before time.Time
+}
+
+// The last remembered block older than a time; where all are younger, the one before the oldest.
+func (q *Queries) ChainBlockBefore(ctx context.Context, arg ChainBlockBeforeParams) (int64, error) {
+	row := q.db.QueryRow(ctx, chainBlockBefore, arg.Chain, arg.Before)
+	var number int64
+	err := row.Scan(&number)
+	return number, err
 }
 
 const chains = `-- name: Chains :many
@@ -142,17 +164,19 @@ func (q *Queries) InsertChainBlock(ctx context.Context, arg InsertChainBlockPara
 }
 
 const moveChain = `-- name: MoveChain :execrows
-update chains set number = $1, hash = $2, final = greatest(final, $3), updated_at = $4
-where chain = $5 and epoch = $6
+update chains set number = $1, hash = $2, final = greatest(final, $3), watch_xid = $4::text::xid8,
+    updated_at = $5
+where chain = $6 and epoch = $7
 `
 
 type MoveChainParams struct {
-	Number int64
-	Hash   []byte
-	Final  int64
-	Now    time.Time
-	Chain  string
-	Epoch  int64
+	Number   int64
+	Hash     []byte
+	Final    int64
+	WatchXid string
+	Now      time.Time
+	Chain    string
+	Epoch    int64
 }
 
 func (q *Queries) MoveChain(ctx context.Context, arg MoveChainParams) (int64, error) {
@@ -160,6 +184,7 @@ func (q *Queries) MoveChain(ctx context.Context, arg MoveChainParams) (int64, er
 		arg.Number,
 		arg.Hash,
 		arg.Final,
+		arg.WatchXid,
 		arg.Now,
 		arg.Chain,
 		arg.Epoch,

@@ -17,7 +17,7 @@ update payments p
 set job_id = $1::bigint, due_at = $2::timestamptz,
     posting_since = case when $3::boolean then coalesce(old.posting_since, $4::timestamptz) else old.posting_since end
 from (select q.id, q.posting_since, q.attempts from payments q
-      where q.id = any($5::uuid[]) and q.state = $6::text
+      where q.id = any($5::uuid[]) and q.state = any($6::text[])
         and (q.job_id is null or q.job_id = $1::bigint or q.due_at <= $4::timestamptz)
       order by q.id for update) old
 where p.id = old.id
@@ -30,7 +30,7 @@ type ClaimPaymentsParams struct {
 	Posting    bool
 	Now        time.Time
 	Ids        []settlement.PaymentID
-	State      string
+	States     []string
 }
 
 type ClaimPaymentsRow struct {
@@ -49,7 +49,7 @@ func (q *Queries) ClaimPayments(ctx context.Context, arg ClaimPaymentsParams) ([
 		arg.Posting,
 		arg.Now,
 		arg.Ids,
-		arg.State,
+		arg.States,
 	)
 	if err != nil {
 		return nil, err
@@ -598,7 +598,8 @@ const setTerms = `-- name: SetTerms :execrows
 update payments p
 set chain = n.chain, token = n.token, token_symbol = n.token_symbol, token_decimals = n.token_decimals, payee = n.payee,
     amount = n.amount::numeric, rounded = n.rounded, proven_payer = n.proven_payer, named_payer = n.named_payer,
-    not_before = n.not_before, from_block = n.from_block, deadline = n.deadline, grace_seconds = n.grace_seconds
+    not_before = n.not_before, from_block = n.from_block, deadline = n.deadline, grace_seconds = n.grace_seconds,
+    opened_xid = pg_current_xact_id()
 from (select unnest($1::uuid[]) as id, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
              unnest($4::text[]) as token_symbol, unnest($5::smallint[]) as token_decimals,
              unnest($6::bytea[]) as payee, unnest($7::text[]) as amount, unnest($8::boolean[]) as rounded,
@@ -743,7 +744,10 @@ func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChange
 }
 
 const watchedPayments = `-- name: WatchedPayments :many
-select id, chain, token, payee, from_block from payments where watched
+select p.id, p.chain, p.token, p.payee, p.from_block, (p.opened_xid >= coalesce(c.watch_xid, '0'::xid8))::boolean as fresh
+from payments p
+left join chains c on c.chain = p.chain
+where p.watched
 `
 
 type WatchedPaymentsRow struct {
@@ -752,8 +756,10 @@ type WatchedPaymentsRow struct {
 	Token     []byte
 	Payee     []byte
 	FromBlock *int64
+	Fresh     bool
 }
 
+// fresh: opened after the last look that the chain's cursor vouches for.
 func (q *Queries) WatchedPayments(ctx context.Context) ([]WatchedPaymentsRow, error) {
 	rows, err := q.db.Query(ctx, watchedPayments)
 	if err != nil {
@@ -769,6 +775,7 @@ func (q *Queries) WatchedPayments(ctx context.Context) ([]WatchedPaymentsRow, er
 			&i.Token,
 			&i.Payee,
 			&i.FromBlock,
+			&i.Fresh,
 		); err != nil {
 			return nil, err
 		}

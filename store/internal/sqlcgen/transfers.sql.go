@@ -91,6 +91,77 @@ func (q *Queries) ConsumedOf(ctx context.Context, arg ConsumedOfParams) ([]Consu
 	return items, nil
 }
 
+const finalFrom = `-- name: FinalFrom :many
+select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
+       block_hash, block_time, code, detail, evidence, status, seen_at
+from transfers
+where chain = $1 and status = 'final' and block_number >= $2
+order by block_number, txid, position, payment_id
+`
+
+type FinalFromParams struct {
+	Chain       string
+	BlockNumber int64
+}
+
+type FinalFromRow struct {
+	PaymentID    settlement.PaymentID
+	Chain        string
+	Txid         []byte
+	Position     string
+	ReceiptIndex *int32
+	Token        []byte
+	Payer        []byte
+	Payee        []byte
+	Amount       string
+	BlockNumber  int64
+	BlockHash    []byte
+	BlockTime    time.Time
+	Code         string
+	Detail       string
+	Evidence     []byte
+	Status       string
+	SeenAt       time.Time
+}
+
+func (q *Queries) FinalFrom(ctx context.Context, arg FinalFromParams) ([]FinalFromRow, error) {
+	rows, err := q.db.Query(ctx, finalFrom, arg.Chain, arg.BlockNumber)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FinalFromRow
+	for rows.Next() {
+		var i FinalFromRow
+		if err := rows.Scan(
+			&i.PaymentID,
+			&i.Chain,
+			&i.Txid,
+			&i.Position,
+			&i.ReceiptIndex,
+			&i.Token,
+			&i.Payer,
+			&i.Payee,
+			&i.Amount,
+			&i.BlockNumber,
+			&i.BlockHash,
+			&i.BlockTime,
+			&i.Code,
+			&i.Detail,
+			&i.Evidence,
+			&i.Status,
+			&i.SeenAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const saveSightings = `-- name: SaveSightings :exec
 insert into transfers (payment_id, chain, txid, position, receipt_index, token, payer, payee, amount, block_number,
                        block_hash, block_time, code, detail, evidence, status, seen_at)
