@@ -2,7 +2,8 @@ package settlement
 
 import "slices"
 
-// Judge decides a claim on the transfers of one transaction that is final, canonical and successful.
+// Judge decides a claim on the transfers of one transaction that is final, canonical and successful. seen holds them in
+// the order of their positions.
 //
 // Fields are checked in the order token, payee, payer, amount, consumed, time, so that the same bad payment always gets
 // the same code. All fields must fit in ONE transfer. Of several that fit, the lowest unused one wins: equal transfers
@@ -11,6 +12,9 @@ import "slices"
 //
 // Source: the funnel of the verification rules; E-34, E-46, E-47, E-48, C-09 to C-12.
 func Judge(claim Claim, block Block, seen []Transfer) Verdict {
+	if claim.Valid() != "" { // a price of nothing would be paid by anybody's transfer of nothing
+		return Verdict{Code: IntentInvalid}
+	}
 	if len(seen) == 0 {
 		return Verdict{Code: NoTransfer}
 	}
@@ -56,11 +60,13 @@ func Judge(claim Claim, block Block, seen []Transfer) Verdict {
 }
 
 // returned reports whether the same transaction sends so much of the token back from the payee to the payers that less
-// than the price stays.
+// than the price stays. What settled other payments does not count as arrived: one sum cannot stay for two.
 func returned(claim Claim, seen, paid []Transfer) bool {
 	var arrived, back Amount
 	for _, t := range paid {
-		arrived = arrived.Add(t.Amount)
+		if !claim.Used[t.Position] {
+			arrived = arrived.Add(t.Amount)
+		}
 	}
 	for _, t := range seen {
 		if t.Token == claim.Want.Token && t.Payer == claim.Want.Payee && t.Payee != claim.Want.Payee &&
@@ -112,6 +118,8 @@ func (c Claim) Valid() (problem string) {
 		return "the amount is zero"
 	case c.Want.Payee == "" || isZero(c.Want.Payee):
 		return "the payee is the zero address"
+	case c.Want.Payee == c.Want.Token:
+		return "the payee is the token itself"
 	case slices.ContainsFunc(c.Payers, isZero):
 		return "the payer is the zero address"
 	case slices.Contains(c.Payers, c.Want.Payee):

@@ -73,7 +73,7 @@ var table = map[EventKind]row{
 		StateAwaitingPayment: StateNeedsReview, StateNeedsReview: stay,
 	},
 
-	EventReleased:       {StateReleasePending: StateReleased},
+	EventReleased: {StateReleasePending: StateReleased},
 	EventRefundApproved: {
 		StateVerified: StateRefundPending, StateHeld: StateRefundPending, StateReleasePending: StateRefundPending,
 		StateFrozen: StateRefundPending, StateNeedsReview: StateRefundPending,

@@ -71,6 +71,8 @@ func Attribute(t Transfer, open []OpenPayment) []Attribution {
 		return attribute(named, "")
 	case len(exact) == 0 && len(settled) == 1:
 		return attribute(settled, "") // a second payment of the same price by the same payer
+	case len(exact) == 0 && len(settled) > 1:
+		return attribute(settled, TransferAmbiguous)
 	}
 	return nil
 }

@@ -78,6 +78,24 @@ func (t Terms) Claim(id TxID) Claim {
 // Settled reports whether a transfer is consumed by the payment.
 func (p Payment) Settled() bool { return p.PaidBy != "" }
 
+// flaw is the first rule that the payment breaks, or "". The schema holds the same rules; here they make an event that
+// would break one an event that is not accepted, which never fails the batch it came in.
+func (p Payment) flaw() string {
+	switch {
+	case p.State == "", (p.Back != "") != p.State.remembers():
+		return "nowhere to return to"
+	case p.Terms.Payee == "" && !slices.Contains([]State{StateNew, StateNeedsReview, StateClosed}, p.State):
+		return "no terms"
+	case p.State == StateVerifying && p.Named == "":
+		return "no transaction is named"
+	case !p.Settled() && slices.Contains([]State{
+		StateVerified, StateHeld, StateReleasePending, StateReleased, StateSplit,
+	}, p.State):
+		return "no transfer has settled the payment"
+	}
+	return ""
+}
+
 // Watched reports whether transfers to the payee are still looked for.
 func (p Payment) Watched() bool { return p.State.Open() && p.Terms.Payee != "" }
 

@@ -61,6 +61,11 @@ func (s State) Open() bool {
 	}, s)
 }
 
+// remembers reports whether the payment keeps where it came from while it is in the state.
+func (s State) remembers() bool {
+	return s == StateVerifying || s == StateConfirming || s == StateFrozen
+}
+
 // Next is who acts next in the state: us, payer, chain, marketplace, person or nobody.
 func (s State) Next() string {
 	switch s {
@@ -86,7 +91,7 @@ const (
 	FlagUnderpaid         Flag = "underpaid"          // less than the price arrived
 	FlagOverpaid          Flag = "overpaid"           // more than the price arrived
 	FlagLate              Flag = "late"               // money arrived after the deadline and its grace
-	FlagDuplicateTransfer Flag = "duplicate_transfer" // a further transfer arrived beside the one that settled it
+	FlagDuplicateTransfer Flag = "duplicate_transfer" // a further transfer arrived: beside the one that settled it, or after its end
 	FlagManual            Flag = "manual"             // a person decided something about it
 )
 

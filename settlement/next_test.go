@@ -1,0 +1,492 @@
+package settlement_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/settler-pay/settler/settlement"
+)
+
+const (
+	payer    = settlement.Address("payer---------------")
+	stranger = settlement.Address("stranger------------")
+	payee    = settlement.Address("payee---------------")
+	token    = settlement.Address("token---------------")
+
+	txA = settlement.TxID("A-------------------------------")
+	txB = settlement.TxID("B-------------------------------")
+)
+
+var (
+	noon  = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	terms = settlement.Terms{
+		Token: settlement.Token{Chain: "eip155:1", Address: token, Symbol: "USDC", Decimals: 6},
+		Payee: payee, Amount: settlement.NewAmount(1_000_000), ProvenPayer: payer,
+		NotBefore: noon, FromBlock: 100, Deadline: noon.Add(time.Hour), Grace: time.Minute,
+	}
+)
+
+// amounts lets cmp compare amounts as a whole.
+var amounts = cmpopts.EquateComparable(settlement.Amount{})
+
+// paymentIn is a payment as it usually is in the state.
+func paymentIn(state settlement.State) settlement.Payment {
+	p := settlement.Payment{Version: 7, State: state, Terms: terms}
+	switch state {
+	case settlement.StateNew:
+		p.Terms = settlement.Terms{}
+	case settlement.StateVerifying:
+		p.Back, p.Named = settlement.StateAwaitingPayment, txA
+	case settlement.StateConfirming:
+		p.Back = settlement.StateExpired
+	case settlement.StateFrozen:
+		p.Back, p.PaidBy = settlement.StateHeld, txA
+	case settlement.StateVerified, settlement.StateHeld, settlement.StateReleasePending, settlement.StateReleased,
+		settlement.StateRefundPending, settlement.StateRefunded, settlement.StateSplit:
+		p.PaidBy = txA
+	}
+	return p
+}
+
+// eventOf is a complete event about transaction A.
+func eventOf(kind settlement.EventKind) settlement.Event {
+	e := settlement.Event{ID: "1", Kind: kind, TxID: txA}
+	switch kind {
+	case settlement.EventIntentReady:
+		e.Terms = &terms
+	case settlement.EventTransactionNamed:
+		e.TxID = txB
+	case settlement.EventTransferSeen, settlement.EventTransferWithdrawn, settlement.EventPaymentConfirmed,
+		settlement.EventFinalityBroken, settlement.EventAcceptedAsPaid:
+		e.Sighting = &settlement.Sighting{TxID: txA, Verdict: settlement.Verdict{Code: settlement.Verified}}
+	case settlement.EventPaymentMispaid:
+		e.Sighting = &settlement.Sighting{TxID: txA, Verdict: settlement.Verdict{
+			Code: settlement.AmountMismatch, Detail: settlement.Under,
+		}}
+	}
+	return e
+}
+
+// golden is the whole table, written by hand from the design and not from the code: state, event → state. A pair that
+// is absent is not accepted.
+var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
+	settlement.StateNew: {
+		"order_opened":   "new",
+		"order_refused":  "needs_review",
+		"order_free":     "closed",
+		"intent_ready":   "awaiting_payment",
+		"order_canceled": "closed",
+	},
+	settlement.StateAwaitingPayment: {
+		"order_canceled":    "closed",
+		"deadline":          "expired",
+		"transaction_named": "verifying",
+		"transfer_seen":     "confirming",
+		"payment_confirmed": "verified",
+		"payment_mispaid":   "needs_review",
+		"platform_differs":  "needs_review",
+		"closed":            "closed",
+	},
+	settlement.StateVerifying: { // from awaiting_payment
+		"order_canceled":     "needs_review",
+		"transaction_named":  "verifying",
+		"transaction_absent": "awaiting_payment",
+		"transfer_seen":      "confirming",
+		"transfer_withdrawn": "verifying",
+		"payment_confirmed":  "verified",
+		"payment_mispaid":    "needs_review",
+	},
+	settlement.StateConfirming: { // from expired
+		"order_canceled":     "needs_review",
+		"transaction_named":  "confirming",
+		"transaction_absent": "confirming",
+		"transfer_seen":      "confirming",
+		"transfer_withdrawn": "expired",
+		"payment_confirmed":  "verified",
+		"payment_mispaid":    "needs_review",
+	},
+	settlement.StateVerified: {
+		"order_canceled":  "needs_review",
+		"order_disputed":  "frozen",
+		"payment_mispaid": "verified",
+		"finality_broken": "needs_review",
+		"proof_accepted":  "held",
+		"proof_refused":   "needs_review",
+		"proof_forbidden": "verified", "platform_differs": "needs_review",
+		"refund_approved": "refund_pending",
+	},
+	settlement.StateHeld: {
+		"order_canceled":   "needs_review",
+		"order_accepted":   "release_pending",
+		"order_disputed":   "frozen",
+		"payment_mispaid":  "held",
+		"finality_broken":  "needs_review",
+		"platform_differs": "needs_review",
+		"refund_approved":  "refund_pending",
+	},
+	settlement.StateReleasePending: {
+		"order_disputed":   "frozen",
+		"payment_mispaid":  "release_pending",
+		"finality_broken":  "needs_review",
+		"platform_differs": "needs_review",
+		"released":         "released",
+		"refund_approved":  "refund_pending",
+	},
+	settlement.StateReleased: {
+		"payment_mispaid": "released",
+		"finality_broken": "released",
+	},
+	settlement.StateFrozen: { // from held
+		"payment_mispaid": "frozen",
+		"finality_broken": "frozen",
+		"refund_approved": "refund_pending",
+		"split":           "split",
+		"dispute_dropped": "held",
+		"release_decided": "release_pending",
+		"closed":          "closed",
+	},
+	settlement.StateRefundPending: {
+		"payment_mispaid": "refund_pending",
+		"finality_broken": "needs_review",
+		"refunded":        "refunded",
+	},
+	settlement.StateRefunded: {
+		"payment_mispaid": "refunded",
+		"finality_broken": "refunded",
+	},
+	settlement.StateSplit: {
+		"payment_mispaid": "split",
+		"finality_broken": "split",
+	},
+	settlement.StateExpired: {
+		"order_canceled":    "closed",
+		"transaction_named": "verifying",
+		"transfer_seen":     "confirming",
+		"payment_confirmed": "verified",
+		"payment_mispaid":   "needs_review",
+		"closed":            "closed",
+	},
+	settlement.StateNeedsReview: { // not settled
+		"order_canceled":     "needs_review",
+		"order_disputed":     "needs_review",
+		"transaction_named":  "needs_review",
+		"transaction_absent": "needs_review",
+		"transfer_seen":      "needs_review",
+		"transfer_withdrawn": "needs_review",
+		"payment_confirmed":  "verified",
+		"payment_mispaid":    "needs_review",
+		"finality_broken":    "needs_review",
+		"platform_differs":   "needs_review",
+		"refund_approved":    "refund_pending",
+		"accepted_as_paid":   "verified",
+		"closed":             "closed",
+	},
+	settlement.StateClosed: {
+		"payment_mispaid": "closed",
+		"finality_broken": "closed",
+	},
+}
+
+func TestNextDecidesEveryPairOfStateAndEvent(t *testing.T) {
+	t.Parallel()
+	if len(golden) != len(settlement.States) {
+		t.Fatalf("the golden table has %d states, the code %d", len(golden), len(settlement.States))
+	}
+	for _, state := range settlement.States {
+		for kind := range golden[state] {
+			if !slices.Contains(settlement.EventKinds, kind) {
+				t.Errorf("the golden table names an event that is none: %s", kind)
+			}
+		}
+		for _, kind := range settlement.EventKinds {
+			before := paymentIn(state)
+			got, err := settlement.Next(before, eventOf(kind))
+			want, accepted := golden[state][kind]
+			switch {
+			case !accepted:
+				if !errors.Is(err, settlement.ErrNotAccepted) {
+					t.Errorf("%s in %s: got state %s, want not accepted (err %v)", kind, state, got.State, err)
+				}
+				if diff := cmp.Diff(before, got, amounts); diff != "" {
+					t.Errorf("%s in %s is not accepted and changes the payment:\n%s", kind, state, diff)
+				}
+			case err != nil:
+				t.Errorf("%s in %s: %v, want state %s", kind, state, err, want)
+			case got.State != want:
+				t.Errorf("%s in %s: got state %s, want %s", kind, state, got.State, want)
+			case got.Version != before.Version+1:
+				t.Errorf("%s in %s: version %d after %d", kind, state, got.Version, before.Version)
+			}
+		}
+	}
+}
+
+func TestNextRefusesWhatLacksItsReason(t *testing.T) {
+	t.Parallel()
+	settled := paymentIn(settlement.StateNeedsReview)
+	settled.PaidBy = txA
+	withoutTerms := settlement.Payment{Version: 1, State: settlement.StateNeedsReview}
+	nowhere := paymentIn(settlement.StateConfirming)
+	nowhere.Back = ""
+	with := func(kind settlement.EventKind, change func(*settlement.Event)) settlement.Event {
+		e := eventOf(kind)
+		change(&e)
+		return e
+	}
+	for _, tt := range []struct {
+		name    string
+		payment settlement.Payment
+		event   settlement.Event
+	}{
+		{"a result of an older version", paymentIn(settlement.StateVerified), with("proof_accepted", func(e *settlement.Event) { e.Version = 6 })},
+		{"a result of a version that is not there yet", paymentIn(settlement.StateVerified), with("proof_accepted", func(e *settlement.Event) { e.Version = 8 })},
+		{"an intent without terms", paymentIn(settlement.StateNew), with("intent_ready", func(e *settlement.Event) { e.Terms = nil })},
+		{"a confirmation without its transfer", paymentIn(settlement.StateAwaitingPayment), with("payment_confirmed", func(e *settlement.Event) { e.Sighting = nil })},
+		{"a confirmation of a settled payment", settled, eventOf("payment_confirmed")},
+		{"money accepted that nobody named", paymentIn(settlement.StateNeedsReview), with("accepted_as_paid", func(e *settlement.Event) { e.Sighting = nil })},
+		{"money accepted for an order that has no terms", withoutTerms, eventOf("accepted_as_paid")},
+		{"a refund of an order that has no terms", withoutTerms, eventOf("refund_approved")},
+		{"a release of what is not settled", paymentIn(settlement.StateNeedsReview), eventOf("release_decided")},
+		{"a transaction named for an order that has no terms", withoutTerms, eventOf("transaction_named")},
+		{"a transaction without id", paymentIn(settlement.StateAwaitingPayment), with("transaction_named", func(e *settlement.Event) { e.TxID = "" })},
+		{"the transaction that has settled the payment", settled, with("transaction_named", func(e *settlement.Event) { e.TxID = txA })},
+		{"a withdrawal that leads nowhere", nowhere, eventOf("transfer_withdrawn")},
+		{"an unknown event", paymentIn(settlement.StateHeld), eventOf("unheard_of")},
+		{"an unknown state", settlement.Payment{State: "unheard_of"}, eventOf("closed")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := settlement.Next(tt.payment, tt.event)
+			if !errors.Is(err, settlement.ErrNotAccepted) {
+				t.Errorf("got state %s, err %v, want ErrNotAccepted", got.State, err)
+			}
+			if diff := cmp.Diff(tt.payment, got, amounts); diff != "" {
+				t.Errorf("the payment changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNextAcceptsTheVersionItWasSentFor(t *testing.T) {
+	t.Parallel()
+	e := eventOf(settlement.EventProofAccepted)
+	e.Version, e.Platform = 7, "held"
+	got, err := settlement.Next(paymentIn(settlement.StateVerified), e)
+	if err != nil || got.State != settlement.StateHeld || got.Version != 8 || got.Platform != "held" {
+		t.Errorf("got %+v, err %v", got, err)
+	}
+}
+
+// steps plays events from a state on; each must be accepted.
+func steps(t *testing.T, p settlement.Payment, events ...settlement.Event) settlement.Payment {
+	t.Helper()
+	for _, e := range events {
+		next, err := settlement.Next(p, e)
+		if err != nil {
+			t.Fatalf("%s: %v", e.Kind, err)
+		}
+		p = next
+	}
+	return p
+}
+
+func named(id settlement.TxID) settlement.Event {
+	return settlement.Event{Kind: settlement.EventTransactionNamed, TxID: id}
+}
+
+func absent(id settlement.TxID) settlement.Event {
+	return settlement.Event{Kind: settlement.EventTransactionAbsent, TxID: id, Reason: settlement.ProofExpired}
+}
+
+func TestNextReturnsToWhereItCameFrom(t *testing.T) {
+	t.Parallel()
+	seen, withdrawn := eventOf(settlement.EventTransferSeen), eventOf(settlement.EventTransferWithdrawn)
+	broken := settlement.Event{Kind: settlement.EventFinalityBroken, Reason: "FINALITY_BROKEN", Detail: "block 7 is gone"}
+	dispute, drop := eventOf(settlement.EventOrderDisputed), eventOf(settlement.EventDisputeDropped)
+	for _, tt := range []struct {
+		name   string
+		from   settlement.State
+		events []settlement.Event
+		want   settlement.State
+		back   settlement.State
+		named  settlement.TxID
+	}{
+		{"a named transaction that was none, in time", "awaiting_payment", []settlement.Event{named(txB), absent(txB)}, "awaiting_payment", "", ""},
+		{"a named transaction that was none, after the deadline", "expired", []settlement.Event{named(txB), absent(txB)}, "expired", "", ""},
+		{"a transfer that was withdrawn", "awaiting_payment", []settlement.Event{seen, withdrawn}, "awaiting_payment", "", ""},
+		{"named, seen, withdrawn: still looked for", "expired", []settlement.Event{named(txA), seen, withdrawn}, "verifying", "expired", txA},
+		{"named, seen, withdrawn, never found", "expired", []settlement.Event{named(txA), seen, withdrawn, absent(txA)}, "expired", "", ""},
+		{"named, seen, found to be none, the seen one withdrawn", "awaiting_payment", []settlement.Event{named(txB), seen, absent(txB), withdrawn}, "awaiting_payment", "", ""},
+		{"another was named before the first was found to be none", "awaiting_payment", []settlement.Event{named(txA), named(txB), absent(txA)}, "verifying", "awaiting_payment", txB},
+		{"a dispute that was dropped while held", "held", []settlement.Event{dispute, drop}, "held", "", ""},
+		{"a dispute that was dropped while verified", "verified", []settlement.Event{dispute, drop}, "verified", "", ""},
+		{"a dispute that was dropped during release", "release_pending", []settlement.Event{dispute, drop}, "release_pending", "", ""},
+		{"a dispute during which the money left the chain", "held", []settlement.Event{dispute, broken, drop}, "needs_review", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := steps(t, paymentIn(tt.from), tt.events...)
+			if got.State != tt.want || got.Back != tt.back || got.Named != tt.named {
+				t.Errorf("got %s, back %q, named %q; want %s, back %q, named %q", got.State, got.Back, got.Named, tt.want, tt.back, tt.named)
+			}
+			if got.State == settlement.StateNeedsReview && got.Reason != "FINALITY_BROKEN" {
+				t.Errorf("reason %q, want the broken finality", got.Reason)
+			}
+		})
+	}
+}
+
+func TestNextKeepsWhyAPersonMustDecide(t *testing.T) {
+	t.Parallel()
+	mispaid := func(id settlement.TxID, code settlement.Code) settlement.Event {
+		return settlement.Event{
+			Kind: settlement.EventPaymentMispaid, Reason: code, Detail: "as seen",
+			Sighting: &settlement.Sighting{TxID: id, Verdict: settlement.Verdict{Code: code}},
+		}
+	}
+	refused := settlement.Event{Kind: settlement.EventProofRefused, Reason: "PAYMENT_RPC_ERROR", Detail: "platform says no"}
+	for _, tt := range []struct {
+		name   string
+		from   settlement.State
+		events []settlement.Event
+		state  settlement.State
+		reason settlement.Code
+	}{
+		{"a mispayment is the reason", "awaiting_payment", []settlement.Event{mispaid(txA, settlement.PaymentLate)}, "needs_review", settlement.PaymentLate},
+		{"the latest mispayment is the reason", "expired", []settlement.Event{mispaid(txA, settlement.PaymentLate), mispaid(txB, settlement.AmountMismatch)}, "needs_review", settlement.AmountMismatch},
+		{"a stranger's nonsense does not hide it", "expired", []settlement.Event{mispaid(txA, settlement.PaymentLate), named(txB), absent(txB)}, "needs_review", settlement.PaymentLate},
+		{"a second transfer does not hide a refused proof", "verified", []settlement.Event{refused, mispaid(txB, settlement.PayerMismatch)}, "needs_review", "PAYMENT_RPC_ERROR"},
+		{"a rejected transaction leaves no reason where nobody must decide", "awaiting_payment", []settlement.Event{named(txB), absent(txB)}, "awaiting_payment", ""},
+		{"the right payment ends the review", "expired", []settlement.Event{mispaid(txA, settlement.PaymentLate), eventOf("payment_confirmed")}, "verified", ""},
+		{"a mispayment of a settled payment is no review", "held", []settlement.Event{mispaid(txB, settlement.PayerMismatch)}, "held", ""},
+		{"a payment that was closed says why", "new", []settlement.Event{{Kind: settlement.EventOrderCanceled, Reason: "ORDER_CLOSED"}}, "closed", "ORDER_CLOSED"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := steps(t, paymentIn(tt.from), tt.events...)
+			if got.State != tt.state || got.Reason != tt.reason {
+				t.Errorf("got %s because %q, want %s because %q", got.State, got.Reason, tt.state, tt.reason)
+			}
+		})
+	}
+}
+
+func TestNextFlags(t *testing.T) {
+	t.Parallel()
+	mispaid := func(code settlement.Code, detail string) settlement.Event {
+		return settlement.Event{
+			Kind: settlement.EventPaymentMispaid, Reason: code,
+			Sighting: &settlement.Sighting{TxID: txB, Verdict: settlement.Verdict{Code: code, Detail: detail}},
+		}
+	}
+	under, over := mispaid(settlement.AmountMismatch, settlement.Under), mispaid(settlement.AmountMismatch, settlement.Over)
+	returned, late := mispaid(settlement.AmountMismatch, settlement.Returned), mispaid(settlement.PaymentLate, "")
+	for _, tt := range []struct {
+		name   string
+		from   settlement.State
+		events []settlement.Event
+		want   []settlement.Flag
+	}{
+		{"less than the price", "awaiting_payment", []settlement.Event{under}, []settlement.Flag{"underpaid"}},
+		{"more than the price", "awaiting_payment", []settlement.Event{over}, []settlement.Flag{"overpaid"}},
+		{"sent back in the same transaction", "awaiting_payment", []settlement.Event{returned}, []settlement.Flag{"underpaid"}},
+		{"late", "expired", []settlement.Event{late}, []settlement.Flag{"late"}},
+		{"flags add up, each once, in one order", "expired", []settlement.Event{late, under, late, under, over}, []settlement.Flag{"underpaid", "overpaid", "late"}},
+		{"somebody else's wallet leaves no flag", "awaiting_payment", []settlement.Event{mispaid(settlement.PayerMismatch, "")}, nil},
+		{"a flag outlives the review", "expired", []settlement.Event{late, eventOf("payment_confirmed")}, []settlement.Flag{"late"}},
+		{"money for a payment that is settled", "held", []settlement.Event{under}, []settlement.Flag{"duplicate_transfer"}},
+		{"money after the end", "closed", []settlement.Event{late}, []settlement.Flag{"duplicate_transfer"}},
+		{"a person accepted it", "expired", []settlement.Event{late, eventOf("accepted_as_paid")}, []settlement.Flag{"late", "manual"}},
+		{"a person closed it", "expired", []settlement.Event{eventOf("closed")}, []settlement.Flag{"manual"}},
+		{"a person decided for the payee", "frozen", []settlement.Event{eventOf("release_decided")}, []settlement.Flag{"manual"}},
+		{"a person approved a refund", "held", []settlement.Event{eventOf("refund_approved")}, []settlement.Flag{"manual"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := steps(t, paymentIn(tt.from), tt.events...)
+			if diff := cmp.Diff(tt.want, got.Flags); diff != "" {
+				t.Errorf("flags (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNextDoesNotTouchTheFlagsItWasGiven(t *testing.T) {
+	t.Parallel()
+	before := paymentIn(settlement.StateNeedsReview)
+	before.Flags = make([]settlement.Flag, 1, 8)
+	before.Flags[0] = settlement.FlagLate
+	a := steps(t, before, eventOf(settlement.EventPaymentMispaid))
+	b := steps(t, before, eventOf(settlement.EventAcceptedAsPaid))
+	if diff := cmp.Diff([]settlement.Flag{"underpaid", "late"}, a.Flags); diff != "" {
+		t.Errorf("first branch: %s", diff)
+	}
+	if diff := cmp.Diff([]settlement.Flag{"late", "manual"}, b.Flags); diff != "" {
+		t.Errorf("second branch: %s", diff)
+	}
+	if diff := cmp.Diff([]settlement.Flag{"late"}, before.Flags); diff != "" {
+		t.Errorf("the payment before: %s", diff)
+	}
+}
+
+func TestNextSettles(t *testing.T) {
+	t.Parallel()
+	accepted := eventOf(settlement.EventAcceptedAsPaid)
+	acceptedAgain := accepted
+	acceptedAgain.Sighting = &settlement.Sighting{TxID: txB}
+
+	got := steps(t, paymentIn(settlement.StateAwaitingPayment), named(txA), eventOf(settlement.EventPaymentConfirmed))
+	if !got.Settled() || got.PaidBy != txA || got.Named != "" || got.Back != "" {
+		t.Errorf("confirmed: %+v", got)
+	}
+	got = steps(t, paymentIn(settlement.StateNeedsReview), named(txB), accepted)
+	if got.PaidBy != txA || got.Named != "" {
+		t.Errorf("accepted as paid: %+v", got)
+	}
+	got = steps(t, got, eventOf(settlement.EventProofRefused), acceptedAgain)
+	if got.PaidBy != txA || got.State != settlement.StateVerified {
+		t.Errorf("accepted again, the transfer that settled it stays: %+v", got)
+	}
+
+	// A transaction that was named for a settled payment must not be looked for without end.
+	second := eventOf(settlement.EventPaymentMispaid)
+	second.Sighting = &settlement.Sighting{TxID: txB}
+	got = steps(t, got, eventOf(settlement.EventFinalityBroken), named(txB), second)
+	if got.Named != "" || !got.HasFlag(settlement.FlagDuplicateTransfer) {
+		t.Errorf("a second transfer of a settled payment: %+v", got)
+	}
+}
+
+func TestNextObserves(t *testing.T) {
+	t.Parallel()
+	got := steps(t, paymentIn(settlement.StateVerified), eventOf(settlement.EventProofForbidden))
+	if !got.Observed || got.State != settlement.StateVerified {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestStatesSayWhoActsNext(t *testing.T) {
+	t.Parallel()
+	want := map[settlement.State]string{
+		"new": "us", "awaiting_payment": "payer", "verifying": "us", "confirming": "chain", "verified": "us",
+		"held": "marketplace", "release_pending": "us", "released": "nobody", "frozen": "person", "refund_pending": "us",
+		"refunded": "nobody", "split": "nobody", "expired": "payer", "needs_review": "person", "closed": "nobody",
+	}
+	open := map[settlement.State]bool{"awaiting_payment": true, "verifying": true, "confirming": true, "expired": true, "needs_review": true}
+	for _, state := range settlement.States {
+		if got := state.Next(); got != want[state] {
+			t.Errorf("%s: %s acts next, want %s", state, got, want[state])
+		}
+		if state.Final() != (want[state] == "nobody") {
+			t.Errorf("%s: final is %v", state, state.Final())
+		}
+		if state.Open() != open[state] {
+			t.Errorf("%s: open is %v", state, state.Open())
+		}
+	}
+}
