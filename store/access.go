@@ -74,8 +74,20 @@ func RevokeAPIKey(ctx context.Context, db DB, id settlement.PaymentID, now time.
 // IdempotentAnswer is what a write was answered under its Idempotency-Key.
 type IdempotentAnswer struct {
 	Request [sha256.Size]byte // of method, path and body
-	Status  int
-	Answer  []byte
+	Status  int               // HTTP status; 0 while the write has not been answered
+	Answer  []byte            // body of the answer
+}
+
+// ReserveIdempotencyKey binds the key to the request unless it is bound already, and returns what is stored under it:
+// another request than the given one means that the key was used for something else.
+func ReserveIdempotencyKey(ctx context.Context, db DB, owner, key string, request [sha256.Size]byte, now time.Time) (IdempotentAnswer, error) {
+	err := sqlcgen.New(db).ReserveIdempotencyKey(ctx, sqlcgen.ReserveIdempotencyKeyParams{
+		ApiKeyID: owner, Key: key, Request: request[:], Now: now,
+	})
+	if err != nil {
+		return IdempotentAnswer{}, fmt.Errorf("reserve idempotency key: %w", err)
+	}
+	return FindIdempotentAnswer(ctx, db, owner, key)
 }
 
 // FindIdempotentAnswer returns ErrNotFound for a key that was not used.
@@ -90,15 +102,16 @@ func FindIdempotentAnswer(ctx context.Context, db DB, owner, key string) (Idempo
 	return IdempotentAnswer{Request: [sha256.Size]byte(r.Request), Status: int(r.Status), Answer: r.Answer}, nil
 }
 
-// SaveIdempotentAnswer keeps the first answer of a key.
-func SaveIdempotentAnswer(ctx context.Context, db DB, owner, key string, a IdempotentAnswer, now time.Time) error {
+// SaveIdempotentAnswer stores the answer of a reserved key and returns the one that counts: of two requests at the same
+// time that is the first one stored.
+func SaveIdempotentAnswer(ctx context.Context, db DB, owner, key string, status int, answer []byte) (IdempotentAnswer, error) {
 	err := sqlcgen.New(db).SaveIdempotentAnswer(ctx, sqlcgen.SaveIdempotentAnswerParams{
-		ApiKeyID: owner, Key: key, Request: a.Request[:], Status: int32(a.Status), Answer: a.Answer, Now: now,
+		ApiKeyID: owner, Key: key, Status: int32(status), Answer: answer,
 	})
 	if err != nil {
-		return fmt.Errorf("store idempotency key: %w", err)
+		return IdempotentAnswer{}, fmt.Errorf("store idempotent answer: %w", err)
 	}
-	return nil
+	return FindIdempotentAnswer(ctx, db, owner, key)
 }
 
 // DropIdempotencyKeysBefore forgets answers older than the time.

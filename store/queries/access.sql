@@ -14,10 +14,15 @@ update api_keys set revoked_at = sqlc.arg(now)::timestamptz where id = sqlc.arg(
 -- name: IdempotentAnswer :one
 select request, status, answer from idempotency_keys where api_key_id = sqlc.arg(api_key_id) and key = sqlc.arg(key);
 
--- name: SaveIdempotentAnswer :exec
+-- name: ReserveIdempotencyKey :exec
+-- Status 0 means that the request has begun and was not answered.
 insert into idempotency_keys (api_key_id, key, request, status, answer, created_at)
-values (sqlc.arg(api_key_id), sqlc.arg(key), sqlc.arg(request), sqlc.arg(status), sqlc.arg(answer), sqlc.arg(now))
+values (sqlc.arg(api_key_id), sqlc.arg(key), sqlc.arg(request), 0, '', sqlc.arg(now))
 on conflict on constraint idempotency_keys_pkey do nothing;
+
+-- name: SaveIdempotentAnswer :exec
+update idempotency_keys set status = sqlc.arg(status), answer = sqlc.arg(answer)
+where api_key_id = sqlc.arg(api_key_id) and key = sqlc.arg(key) and status = 0;
 
 -- name: DropIdempotencyKeysBefore :exec
 delete from idempotency_keys where created_at < sqlc.arg(before);

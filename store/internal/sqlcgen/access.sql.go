@@ -153,6 +153,30 @@ func (q *Queries) Pairing(ctx context.Context, arg PairingParams) (PairingRow, e
 	return i, err
 }
 
+const reserveIdempotencyKey = `-- name: ReserveIdempotencyKey :exec
+insert into idempotency_keys (api_key_id, key, request, status, answer, created_at)
+values ($1, $2, $3, 0, '', $4)
+on conflict on constraint idempotency_keys_pkey do nothing
+`
+
+type ReserveIdempotencyKeyParams struct {
+	ApiKeyID string
+	Key      string
+	Request  []byte
+	Now      time.Time
+}
+
+// Status 0 means that the request has begun and was not answered.
+func (q *Queries) ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) error {
+	_, err := q.db.Exec(ctx, reserveIdempotencyKey,
+		arg.ApiKeyID,
+		arg.Key,
+		arg.Request,
+		arg.Now,
+	)
+	return err
+}
+
 const revokeAPIKey = `-- name: RevokeAPIKey :execrows
 update api_keys set revoked_at = $1::timestamptz where id = $2 and revoked_at is null
 `
@@ -171,28 +195,23 @@ func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (int
 }
 
 const saveIdempotentAnswer = `-- name: SaveIdempotentAnswer :exec
-insert into idempotency_keys (api_key_id, key, request, status, answer, created_at)
-values ($1, $2, $3, $4, $5, $6)
-on conflict on constraint idempotency_keys_pkey do nothing
+update idempotency_keys set status = $1, answer = $2
+where api_key_id = $3 and key = $4 and status = 0
 `
 
 type SaveIdempotentAnswerParams struct {
-	ApiKeyID string
-	Key      string
-	Request  []byte
 	Status   int32
 	Answer   []byte
-	Now      time.Time
+	ApiKeyID string
+	Key      string
 }
 
 func (q *Queries) SaveIdempotentAnswer(ctx context.Context, arg SaveIdempotentAnswerParams) error {
 	_, err := q.db.Exec(ctx, saveIdempotentAnswer,
-		arg.ApiKeyID,
-		arg.Key,
-		arg.Request,
 		arg.Status,
 		arg.Answer,
-		arg.Now,
+		arg.ApiKeyID,
+		arg.Key,
 	)
 	return err
 }
