@@ -42,12 +42,13 @@ func Judge(claim Claim, block Block, seen []Transfer) Verdict {
 		}
 		return Verdict{Code: AmountMismatch, Detail: detail, Transfer: close}
 	}
-	if returned(claim, seen, last) {
-		return Verdict{Code: AmountMismatch, Detail: Returned, Transfer: &kept[0]}
-	}
+	paid := last
 	last = kept
 	if kept = keep(kept, func(t Transfer) bool { return !claim.Used[t.Position] }); len(kept) == 0 {
 		return Verdict{Code: TransferAlreadyUsed, Transfer: &last[0]}
+	}
+	if returned(claim, seen, paid) {
+		return Verdict{Code: AmountMismatch, Detail: Returned, Transfer: &kept[0]}
 	}
 	if !claim.NotBefore.IsZero() && block.Time.Before(claim.NotBefore) ||
 		claim.NotBeforeBlock > 0 && block.Number <= claim.NotBeforeBlock {

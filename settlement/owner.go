@@ -27,11 +27,12 @@ func Attribute(t Transfer, open []OpenPayment) []Attribution {
 	if t.Amount.IsZero() { // anybody can log a transfer of nothing in another's name
 		return nil
 	}
+	is := func(payer Address) bool { return payer != "" && payer == t.Payer }
 	var proven, provenExact, named, namedExact, exact, settled []OpenPayment
 	for _, p := range open {
 		isExact := p.Terms.Amount.Cmp(t.Amount) == 0
 		if p.Settled {
-			if isExact && (p.Terms.ProvenPayer == t.Payer || p.Terms.NamedPayer == t.Payer) {
+			if isExact && (is(p.Terms.ProvenPayer) || is(p.Terms.NamedPayer)) {
 				settled = append(settled, p)
 			}
 			continue
@@ -40,12 +41,12 @@ func Attribute(t Transfer, open []OpenPayment) []Attribution {
 			exact = append(exact, p)
 		}
 		switch {
-		case p.Terms.ProvenPayer == t.Payer:
+		case is(p.Terms.ProvenPayer):
 			proven = append(proven, p)
 			if isExact {
 				provenExact = append(provenExact, p)
 			}
-		case p.Terms.NamedPayer == t.Payer:
+		case is(p.Terms.NamedPayer):
 			named = append(named, p)
 			if isExact {
 				namedExact = append(namedExact, p)
