@@ -1,0 +1,174 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/riverqueue/river"
+
+	"github.com/settler-pay/settler/orchestration"
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+)
+
+// patience is after how many attempts a refusal that time may heal is believed.
+const patience = 5
+
+// postProofs tells the orchestrator about verified payments. The payments are marked before the first call; one that
+// comes with the mark may have been posted by a run that did not end, and is read back first.
+func (r *Runner) postProofs(ctx context.Context, job *river.Job[postProofsArgs]) error {
+	return r.eachPayment(ctx, job.ID, job.Args.Payments, []settlement.State{settlement.StateVerified}, true, r.postProof)
+}
+
+func (r *Runner) postProof(ctx context.Context, t task) outcome {
+	p := t.payment
+	client := r.marketplaces[p.Marketplace].Client
+	chain, ok := r.chains[p.Terms.Token.Chain]
+	if client == nil || !ok {
+		return r.again(ctx, t, fmt.Errorf("marketplace %q or chain %s is not in the configuration", p.Marketplace, p.Terms.Token.Chain))
+	}
+	if p.Observed {
+		return outcome{}
+	}
+	if t.posting {
+		held, err := client.GetMarketPayment(ctx, p.OrderID)
+		if err != nil {
+			o := r.again(ctx, t, fmt.Errorf("read payment back: %w", err))
+			o.unknown = true
+			return o
+		}
+		if o, decided := readBack(t, chain, held); decided {
+			return o
+		}
+	}
+	proof, err := r.proofOf(ctx, p, chain)
+	if err != nil {
+		return r.again(ctx, t, err)
+	}
+	session, err := r.sessionOf(p.Marketplace, p.MachineID)
+	if err != nil {
+		return r.again(ctx, t, err)
+	}
+	post := func() (paid orchestration.MarketPayment, err error) {
+		err = session.Do(ctx, func(token orchestration.Secret) (err error) {
+			paid, err = client.SubmitPaymentProof(ctx, token, p.OrderID, proof)
+			return err
+		})
+		return paid, err
+	}
+	paid, err := post()
+	if errors.Is(err, orchestration.CodePaymentRPCRequired) {
+		// The orchestrator cannot look at this chain: it records our word, and the history says so.
+		proof.VerificationMode = orchestration.VerificationRecorded
+		paid, err = post()
+	}
+	if err != nil {
+		return r.proofFailed(ctx, t, chain, err)
+	}
+	if o, decided := readBack(t, chain, &paid); decided {
+		for i := range o.events {
+			o.events[i].Detail = strings.TrimPrefix(o.events[i].Detail+", "+string(proof.VerificationMode), ", ")
+		}
+		return o
+	}
+	return r.again(ctx, t, fmt.Errorf("the proof was taken and the payment is %s", paid.Status))
+}
+
+// proofOf is our evidence in the form that the API takes. The native coin has no Transfer log for the orchestrator to
+// find: it can only be recorded.
+func (r *Runner) proofOf(ctx context.Context, p settlement.Payment, chain Chain) (orchestration.PaymentProof, error) {
+	transfers, err := store.TransfersOf(ctx, r.cfg.Pool, []settlement.PaymentID{p.ID})
+	if err != nil {
+		return orchestration.PaymentProof{}, err
+	}
+	for _, s := range transfers {
+		if s.Sighting.TxID != p.PaidBy || s.Status != store.TransferFinal || s.Sighting.Verdict.Code != settlement.Verified {
+			continue
+		}
+		proof := orchestration.PaymentProof{
+			VerificationMode: orchestration.VerificationRecorded, Chain: string(chain.ID), Token: p.Terms.Token.Symbol,
+			PayerAddress: chain.FormatAddress(s.Sighting.Transfer.Payer), PayeeAddress: chain.FormatAddress(s.Sighting.Transfer.Payee),
+			Amount: s.Sighting.Transfer.Amount.Major(p.Terms.Token.Decimals), TransactionHash: chain.FormatTxID(p.PaidBy),
+			RawAmount: s.Sighting.Transfer.Amount.String(),
+		}
+		decimals := int(p.Terms.Token.Decimals)
+		proof.TokenDecimals = &decimals
+		if p.Terms.Token.Address != "" {
+			proof.VerificationMode = orchestration.VerificationRPC
+			proof.TokenAddress = chain.FormatAddress(p.Terms.Token.Address)
+		}
+		return proof, nil
+	}
+	return orchestration.PaymentProof{}, fmt.Errorf("no final transfer of %s is stored for the payment", chain.FormatTxID(p.PaidBy))
+}
+
+// readBack decides from the orchestrator's payment whether our proof stands there. Undecided means that it has to be
+// posted.
+func readBack(t task, chain Chain, held *orchestration.MarketPayment) (outcome, bool) {
+	if held == nil || held.Status == orchestration.PaymentIntentCreated {
+		return outcome{}, false
+	}
+	event := settlement.Event{Payment: t.payment.ID, Version: t.payment.Version, Platform: string(held.Status)}
+	switch held.Status {
+	case orchestration.PaymentHeld, orchestration.PaymentReleasePending, orchestration.PaymentReleased:
+		// A proof that names no transaction says nothing against ours.
+		if held.Proof == nil || held.Proof.TransactionHash == "" || sameTx(chain, held.Proof.TransactionHash, t.payment.PaidBy) {
+			event.ID, event.Kind = "proof_accepted", settlement.EventProofAccepted
+			return outcome{events: []settlement.Event{event}}, true
+		}
+		event.Detail = fmt.Sprintf("the orchestrator holds the payment by transaction %s, not by ours", held.Proof.TransactionHash)
+	default:
+		event.Detail = fmt.Sprintf("the orchestrator's payment is %s", held.Status)
+	}
+	event.ID, event.Kind = fmt.Sprintf("platform_differs/%d", t.payment.Version), settlement.EventPlatformDiffers
+	event.Reason = PlatformDiffers
+	return outcome{events: []settlement.Event{event}}, true
+}
+
+// PlatformDiffers is the reason of a review after the orchestrator's books were found to contradict ours.
+const PlatformDiffers settlement.Code = "PLATFORM_DIFFERS"
+
+// ProofRefused is the reason of a review after the orchestrator refused our proof.
+const ProofRefused settlement.Code = "PROOF_REFUSED"
+
+func sameTx(chain Chain, text string, id settlement.TxID) bool {
+	parsed, err := chain.ParseTxID(text)
+	return err == nil && parsed == id
+}
+
+// proofFailed sorts the refusals of a proof.
+func (r *Runner) proofFailed(ctx context.Context, t task, chain Chain, err error) outcome {
+	api, ok := errors.AsType[*orchestration.APIError](err)
+	if !ok || orchestration.OutcomeOf(err) != orchestration.NotActed {
+		return r.again(ctx, t, fmt.Errorf("post proof: %w", err))
+	}
+	switch api.Code {
+	case orchestration.CodeAgentPolicyDenied, orchestration.CodeAgentPairingInactive, orchestration.CodeAgentAuthInvalid,
+		orchestration.CodeAgentAuthRequired:
+		return outcome{events: []settlement.Event{{
+			ID: "proof_forbidden", Payment: t.payment.ID, Kind: settlement.EventProofForbidden, Version: t.payment.Version,
+			Detail: fmt.Sprintf("the orchestrator refuses our identity: %s", api.Code),
+		}}}
+	case orchestration.CodePaymentNotMined, orchestration.CodePaymentRPCError, orchestration.CodeAuthRequired, orchestration.CodeAuthInvalid,
+		orchestration.CodeMachineNotActive, orchestration.CodeMachineNotActivated:
+		return r.again(ctx, t, fmt.Errorf("post proof: %w", err)) // time or an operator heals it
+	case orchestration.CodePaymentTransferNotFound, orchestration.CodePaymentTxFailed, orchestration.CodeNotFound:
+		if t.attempts < patience { // its endpoint may lag behind ours
+			return r.again(ctx, t, fmt.Errorf("post proof: %w", err))
+		}
+	}
+	// Before a person is called: it may be refused because it stands there already.
+	held, readErr := r.marketplaces[t.payment.Marketplace].Client.GetMarketPayment(ctx, t.payment.OrderID)
+	if readErr != nil {
+		return r.again(ctx, t, fmt.Errorf("read payment back after %v: %w", err, readErr))
+	}
+	if o, decided := readBack(t, chain, held); decided {
+		return o
+	}
+	return outcome{events: []settlement.Event{{
+		ID: fmt.Sprintf("proof_refused/%d", t.payment.Version), Payment: t.payment.ID, Kind: settlement.EventProofRefused,
+		Version: t.payment.Version, Reason: ProofRefused, Detail: api.Error(),
+	}}}
+}

@@ -1,0 +1,116 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+)
+
+const (
+	// sweepInterval is how often due work is looked for: one query each on an index when there is none.
+	sweepInterval = time.Second
+	// sweepRows is how much due work one sweep takes.
+	sweepRows = 500
+	// keepAnswers is how long an Idempotency-Key is remembered.
+	keepAnswers = 48 * time.Hour
+)
+
+// sweep derives due work from the tables again and again: what a lost job should have done, and what was postponed. It is
+// the reason why River may forget anything.
+func (r *Runner) sweep(ctx context.Context) {
+	var listed, cleaned time.Time
+	for {
+		if err := r.sweepPayments(ctx); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.WarnContext(ctx, "sweep of payments", "err", err)
+		}
+		if err := r.sweepInbox(ctx); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.WarnContext(ctx, "sweep of the inbox", "err", err)
+		}
+		now := r.now()
+		if now.Sub(listed) >= sweepEvery {
+			listed = now
+			if err := r.sweepOrders(ctx); err != nil && ctx.Err() == nil {
+				r.cfg.Logger.WarnContext(ctx, "sweep of orders", "err", err)
+			}
+		}
+		if now.Sub(cleaned) >= time.Hour {
+			cleaned = now
+			if err := store.DropIdempotencyKeysBefore(ctx, r.cfg.Pool, now.Add(-keepAnswers)); err != nil && ctx.Err() == nil {
+				r.cfg.Logger.WarnContext(ctx, "sweep of idempotency keys", "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepInterval):
+		}
+	}
+}
+
+// sweepPayments inserts jobs for payments whose work is due, and ends the waiting of those whose deadline has passed.
+func (r *Runner) sweepPayments(ctx context.Context) error {
+	now := r.now()
+	var expired []settlement.PaymentID
+	err := r.begin(ctx, "due payments", func(tx pgx.Tx) error {
+		expired = nil
+		taken, err := store.TakeDuePayments(ctx, tx, now, now.Add(workLease), sweepRows)
+		if err != nil {
+			return err
+		}
+		due := make(map[settlement.State][]settlement.PaymentID)
+		var open []settlement.PaymentID
+		for _, p := range taken {
+			switch {
+			case p.State == settlement.StateNew, p.State == settlement.StateVerified:
+				due[p.State] = append(due[p.State], p.ID)
+			case p.State.Open():
+				open = append(open, p.ID)
+			}
+		}
+		payments, err := store.Payments(ctx, tx, open)
+		if err != nil {
+			return err
+		}
+		for _, p := range payments {
+			switch {
+			case p.Named != "":
+				due[settlement.StateVerifying] = append(due[settlement.StateVerifying], p.ID)
+			case p.State == settlement.StateAwaitingPayment:
+				expired = append(expired, p.ID)
+			}
+		}
+		return r.insertJobs(ctx, tx, workFor(due))
+	})
+	if err != nil {
+		return fmt.Errorf("take due payments: %w", err)
+	}
+	var events []settlement.Event
+	for _, id := range expired {
+		events = append(events, settlement.Event{
+			ID: fmt.Sprintf("deadline/%d", now.Unix()), Payment: id, Kind: settlement.EventDeadline,
+		})
+	}
+	_, err = r.Advance(ctx, events...)
+	return err
+}
+
+// sweepInbox inserts jobs for webhooks whose order is still to be read.
+func (r *Runner) sweepInbox(ctx context.Context) error {
+	now := r.now()
+	err := r.begin(ctx, "due webhooks", func(tx pgx.Tx) error {
+		keys, err := store.TakeDueWebhooks(ctx, tx, now, now.Add(workLease), sweepRows)
+		if err != nil {
+			return err
+		}
+		return r.insertJobs(ctx, tx, readOrders(keys))
+	})
+	if err != nil {
+		return fmt.Errorf("take due webhooks: %w", err)
+	}
+	return nil
+}

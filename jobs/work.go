@@ -1,0 +1,158 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/riverqueue/river"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+)
+
+// maxRows is how many rows one job takes.
+const maxRows = 100
+
+// maxCalls is how many outside calls a batch worker has under way at once.
+const maxCalls = 16
+
+// Kinds are released names: they never change.
+type (
+	readOrdersArgs struct {
+		Webhooks []store.WebhookKey `json:"webhooks"`
+	}
+	createIntentsArgs struct {
+		Payments []string `json:"payments"`
+	}
+	verifyTransactionsArgs struct {
+		Payments []string `json:"payments"`
+	}
+	postProofsArgs struct {
+		Payments []string `json:"payments"`
+	}
+)
+
+func (readOrdersArgs) Kind() string         { return "read_orders" }
+func (createIntentsArgs) Kind() string      { return "create_intents" }
+func (verifyTransactionsArgs) Kind() string { return "verify_transactions" }
+func (postProofsArgs) Kind() string         { return "post_proofs" }
+
+// workFor turns payments whose state asks for work into jobs of up to maxRows payments.
+func workFor(due map[settlement.State][]settlement.PaymentID) []river.InsertManyParams {
+	var work []river.InsertManyParams
+	for _, state := range []settlement.State{settlement.StateNew, settlement.StateVerifying, settlement.StateVerified} {
+		for _, ids := range chunks(due[state]) {
+			texts := make([]string, len(ids))
+			for i, id := range ids {
+				texts[i] = id.String()
+			}
+			var args river.JobArgs
+			switch state {
+			case settlement.StateNew:
+				args = createIntentsArgs{texts}
+			case settlement.StateVerifying:
+				args = verifyTransactionsArgs{texts}
+			default:
+				args = postProofsArgs{texts}
+			}
+			work = append(work, river.InsertManyParams{Args: args})
+		}
+	}
+	return work
+}
+
+// addWorkers registers one worker for each kind of outside effect.
+func (r *Runner) addWorkers() *river.Workers {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(r.readOrders))
+	river.AddWorker(workers, river.WorkFunc(r.createIntents))
+	river.AddWorker(workers, river.WorkFunc(r.verifyTransactions))
+	river.AddWorker(workers, river.WorkFunc(r.postProofs))
+	return workers
+}
+
+// task is one claimed payment in a worker.
+type task struct {
+	payment  settlement.Payment
+	posting  bool
+	attempts int
+}
+
+// outcome is what a worker makes of one task: events for the door, or a time to try again.
+type outcome struct {
+	events []settlement.Event
+	// retry, where not zero, gives the payment back to the sweeper after that time; unknown keeps the mark that the call
+	// may have acted.
+	retry   time.Duration
+	unknown bool
+}
+
+// eachPayment claims the payments in their state, does the work on each, and hands all outcomes to the door at once. A
+// crash between the work and the commit leaves the claim: the same job, run again, does the work again, and every piece
+// of work reads before it writes.
+func (r *Runner) eachPayment(ctx context.Context, job int64, texts []string, states []settlement.State, posting bool, do func(context.Context, task) outcome) error {
+	ids := make([]settlement.PaymentID, 0, len(texts))
+	for _, text := range texts {
+		id, err := settlement.ParsePaymentID(text)
+		if err != nil {
+			return river.JobCancel(err)
+		}
+		ids = append(ids, id)
+	}
+	now := r.now()
+	claimed, err := store.ClaimPayments(ctx, r.cfg.Pool, job, ids, states, posting, now, now.Add(workLease))
+	if err != nil || len(claimed) == 0 {
+		return err
+	}
+	byID := make(map[settlement.PaymentID]store.ClaimedPayment, len(claimed))
+	ids = ids[:0]
+	for _, c := range claimed {
+		byID[c.ID] = c
+		ids = append(ids, c.ID)
+	}
+	payments, err := store.Payments(ctx, r.cfg.Pool, ids)
+	if err != nil {
+		return err
+	}
+	outcomes := make([]outcome, len(payments))
+	var group errgroup.Group
+	group.SetLimit(maxCalls)
+	for i, p := range payments {
+		c := byID[p.ID]
+		if p.Version != c.Version {
+			continue // moved on since the claim; its new state has work of its own
+		}
+		group.Go(func() error {
+			outcomes[i] = do(ctx, task{payment: p, posting: c.Posting, attempts: c.Attempts})
+			return nil
+		})
+	}
+	_ = group.Wait() // no member returns an error: what went wrong is in its outcome
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("stopped: %w", err) // outcomes may be errors of the stop itself
+	}
+	var events []settlement.Event
+	var postponed []store.Postponed
+	for i, o := range outcomes {
+		events = append(events, o.events...)
+		if o.retry > 0 {
+			postponed = append(postponed, store.Postponed{
+				ID: payments[i].ID, Version: payments[i].Version, DueAt: r.now().Add(o.retry), Unknown: o.unknown,
+			})
+		}
+	}
+	if err := store.PostponePayments(ctx, r.cfg.Pool, postponed); err != nil {
+		return err
+	}
+	_, err = r.Advance(ctx, events...)
+	return err
+}
+
+// backoff is 2 s doubled with each attempt up to 10 min, spread by a fifth so that many do not come back at once.
+func backoff(attempts int) time.Duration {
+	d := min(2*time.Second<<min(attempts, 10), 10*time.Minute)
+	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+}
