@@ -113,6 +113,9 @@ func Next(p Payment, e Event) (Payment, error) {
 	default:
 		next.State, next.Back = to, returnFrom(p, to)
 		next.Reason, next.Detail = "", ""
+		if !to.Open() { // no transaction can pay it any more
+			next.Named = ""
+		}
 	}
 	if e.Reason != "" && explains(p, next, e) {
 		next.Reason, next.Detail = e.Reason, e.Detail
@@ -199,7 +202,6 @@ func note(p Payment, e Event) Payment {
 
 // noteSettled takes over which transaction settled the payment; one that has settled it before stays.
 func noteSettled(p Payment, e Event) Payment {
-	p.Named = ""
 	if e.Sighting != nil && !p.Settled() {
 		p.PaidBy = e.Sighting.TxID
 	}
