@@ -154,6 +154,15 @@ create table transfers (
     constraint transfers_status_known check (status in ('seen', 'final', 'withdrawn'))
 );
 comment on table transfers is 'Transfers seen for a payment, with the verdict they have or will have once final.';
+comment on column transfers.payment_id is 'Payment that the transfer was seen for.';
+comment on column transfers.chain is 'CAIP-2 chain id.';
+comment on column transfers.txid is 'Raw transaction id.';
+comment on column transfers.token is 'Raw bytes of the token; empty for the native coin.';
+comment on column transfers.payer is 'Raw bytes of the account whose balance fell.';
+comment on column transfers.payee is 'Raw bytes of the account that received it.';
+comment on column transfers.block_number is 'Number of the block that it was last seen in.';
+comment on column transfers.block_hash is 'Raw 32 bytes of that block.';
+comment on column transfers.block_time is 'Time of that block, from the block itself.';
 comment on column transfers.position is 'Canonical position within the transaction: log/<logIndex>, native, ix/<path>.';
 comment on column transfers.receipt_index is 'Index among the transaction''s own logs; null where it was not read.';
 comment on column transfers.amount is 'Base units that arrived.';
@@ -181,6 +190,12 @@ create table consumed_transfers (
     constraint consumed_transfers_amount_positive check (amount > 0)
 );
 comment on table consumed_transfers is 'Which payment a transfer settled, for ever: a transfer never pays twice.';
+comment on column consumed_transfers.chain is 'CAIP-2 chain id.';
+comment on column consumed_transfers.txid is 'Raw transaction id.';
+comment on column consumed_transfers.position is 'Canonical position within the transaction, as in transfers.';
+comment on column consumed_transfers.payment_id is 'Payment that the transfer settled.';
+comment on column consumed_transfers.amount is 'Base units that arrived.';
+comment on column consumed_transfers.consumed_at is 'When it was consumed.';
 comment on column consumed_transfers.receipt_index is 'Second key: index among the transaction''s own logs where it was read.';
 create index consumed_transfers_by_payment on consumed_transfers (payment_id);
 create trigger consumed_transfers_append_only before update or delete on consumed_transfers
@@ -200,8 +215,15 @@ create table audit_batches (
     constraint audit_batches_previous_unique unique (previous)
 );
 comment on table audit_batches is 'Hash chain over the history: digest = SHA-256(previous || the batch''s events).';
+comment on column audit_batches.seq is 'Place in the chain, from 1 without gaps.';
+comment on column audit_batches.previous is 'Digest of the batch before; empty for the first.';
+comment on column audit_batches.digest is 'SHA-256 over the previous digest and the events of the batch.';
+comment on column audit_batches.events is 'How many events the batch holds.';
+comment on column audit_batches.at is 'When the batch was recorded.';
 create trigger audit_batches_append_only before update or delete on audit_batches
     for each row execute function forbid_change();
+create trigger audit_batches_no_truncate before truncate on audit_batches
+    for each statement execute function forbid_change();
 
 create table payment_events (
     payment_id uuid        not null,
@@ -222,6 +244,15 @@ create table payment_events (
     constraint payment_events_audit_fkey foreign key (audit_seq) references audit_batches (seq)
 );
 comment on table payment_events is 'History of every payment, append-only: one row per accepted event.';
+comment on column payment_events.payment_id is 'Payment that the event happened to.';
+comment on column payment_events.kind is 'What has happened: one of the events of docs/states.md.';
+comment on column payment_events.from_state is 'State before the event.';
+comment on column payment_events.to_state is 'State after it.';
+comment on column payment_events.reason is 'Stable code that came with the event; empty for none.';
+comment on column payment_events.detail is 'Sentence for people beside reason.';
+comment on column payment_events.txid is 'Raw id of the transaction that the event is about; null for none.';
+comment on column payment_events.audit_seq is 'Batch of the audit chain that holds the event.';
+comment on column payment_events.at is 'When the event was recorded.';
 comment on column payment_events.version is 'The payment''s version after the event.';
 comment on column payment_events.event_id is 'Names the fact, so that a repeated event is a duplicate.';
 create trigger payment_events_append_only before update or delete on payment_events
@@ -245,6 +276,13 @@ create table inbox (
     constraint inbox_pkey primary key (marketplace, webhook_id)
 );
 comment on table inbox is 'Webhooks that were accepted: hints that an order is to be read from the orchestrator.';
+comment on column inbox.marketplace is 'Key of the marketplace in the configuration.';
+comment on column inbox.webhook_id is 'The sender''s id of the webhook, the same when it is sent again.';
+comment on column inbox.type is 'What the sender says has happened, an open string.';
+comment on column inbox.machine_id is 'Machine of the order at the orchestrator.';
+comment on column inbox.order_id is 'The marketplace''s own order id.';
+comment on column inbox.received_at is 'When the webhook was accepted.';
+comment on column inbox.attempts is 'How often the order was read for it.';
 comment on column inbox.body_sha256 is 'SHA-256 of the raw body: the same id with another body is refused.';
 comment on column inbox.due_at is 'When the order is to be read (again).';
 comment on column inbox.done_at is 'When the order was read and went through the door.';
@@ -261,6 +299,10 @@ create table pairings (
     constraint pairings_pkey primary key (marketplace, machine_id)
 );
 comment on table pairings is 'Our own pairing per machine, so that a restart rotates a session instead of pairing again.';
+comment on column pairings.marketplace is 'Key of the marketplace in the configuration.';
+comment on column pairings.machine_id is 'Machine at the orchestrator.';
+comment on column pairings.pairing_id is 'Id of our pairing at the orchestrator.';
+comment on column pairings.created_at is 'When the pairing was made.';
 comment on column pairings.address is 'Address of the agent key that signed the pairing.';
 
 create table chains (
@@ -275,6 +317,8 @@ create table chains (
     constraint chains_pkey primary key (chain)
 );
 comment on table chains is 'How far each chain has been scanned.';
+comment on column chains.chain is 'CAIP-2 chain id.';
+comment on column chains.updated_at is 'When the cursor last moved.';
 comment on column chains.number is 'Number of the last scanned block.';
 comment on column chains.hash is 'Hash of the last scanned block.';
 comment on column chains.epoch is 'Raised by each watcher that takes the chain over; writes of an older epoch are refused.';
@@ -290,6 +334,10 @@ create table chain_blocks (
     constraint chain_blocks_pkey primary key (chain, number)
 );
 comment on table chain_blocks is 'Scanned blocks that are not final yet, so that a reorganisation is traced to its fork.';
+comment on column chain_blocks.chain is 'CAIP-2 chain id.';
+comment on column chain_blocks.number is 'Number of the block.';
+comment on column chain_blocks.hash is 'Raw 32 bytes of the block.';
+comment on column chain_blocks.time is 'Time of the block, from the block itself.';
 
 create table api_keys (
     id          uuid        not null,
@@ -306,6 +354,12 @@ create table api_keys (
     constraint api_keys_all_needs_admin check (marketplace is not null or scope = 'admin')
 );
 comment on table api_keys is 'Keys of the API. A key without marketplace reaches all of them.';
+comment on column api_keys.id is 'UUIDv7.';
+comment on column api_keys.marketplace is 'Marketplace that the key reaches; null for all.';
+comment on column api_keys.name is 'What the key is for, for people.';
+comment on column api_keys.scope is 'read, operate or admin; each includes the one before.';
+comment on column api_keys.created_at is 'When the key was made.';
+comment on column api_keys.revoked_at is 'When it was revoked; null while it counts.';
 comment on column api_keys.hash is 'SHA-256 of the key; the key itself is shown once and never stored.';
 
 create table idempotency_keys (
@@ -319,6 +373,11 @@ create table idempotency_keys (
     constraint idempotency_keys_pkey primary key (api_key_id, key)
 );
 comment on table idempotency_keys is 'Answers of writes by their Idempotency-Key, so that a repeated write is answered alike.';
+comment on column idempotency_keys.api_key_id is 'API key or pay token that the write came with.';
+comment on column idempotency_keys.key is 'The Idempotency-Key of the write.';
+comment on column idempotency_keys.status is 'HTTP status of the answer; 0 while the write has not been answered.';
+comment on column idempotency_keys.answer is 'Body of the answer.';
+comment on column idempotency_keys.created_at is 'When the key was first used.';
 comment on column idempotency_keys.request is 'SHA-256 of method, path and body: another request under the same key is refused.';
 create index idempotency_keys_by_age on idempotency_keys (created_at);
 
