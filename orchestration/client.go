@@ -105,7 +105,7 @@ func (c *Client) As(token Secret) *Client {
 }
 
 // String names the orchestrator, without secrets.
-func (c *Client) String() string { return "orchestration.Client(" + c.base + ")" }
+func (c Client) String() string { return "orchestration.Client(" + c.base + ")" }
 
 // GoString hides the key from %#v.
-func (c *Client) GoString() string { return c.String() }
+func (c Client) GoString() string { return c.String() }

@@ -12,6 +12,9 @@ const redacted = "[REDACTED]"
 // Secret is text that must not be seen: API keys and pairing tokens. Every way
 // of printing, logging or encoding it gives "[REDACTED]", or "" when it is
 // empty. string(s) is the text itself.
+//
+// fmt cannot call methods of unexported fields: a struct that keeps a Secret in
+// one needs a String of its own.
 type Secret string
 
 func (s Secret) String() string {

@@ -1,6 +1,7 @@
 package orchestration
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -57,6 +58,7 @@ type Session struct {
 
 	mu        sync.Mutex // owns what follows
 	pairingID string     // "" until known
+	provider  string     // of the pairing, which may be older than the configuration
 	token     Secret     // "" until there is one
 	rotateAt  time.Time  // zero: only when a call is refused
 	flight    *rotation  // the one in flight, nil when none
@@ -156,15 +158,15 @@ func (s *Session) rotate(ctx context.Context, flight *rotation) {
 	ctx, cancel := context.WithTimeout(ctx, rotationTimeout)
 	defer cancel()
 	s.mu.Lock()
-	known := s.pairingID
+	known, provider := s.pairingID, s.provider
 	s.mu.Unlock()
 
-	pairing, err := s.establish(ctx, known)
+	pairing, err := s.establish(ctx, known, provider)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		s.pairingID, s.token = pairing.ID, pairing.PairingToken
+		s.pairingID, s.provider, s.token = pairing.ID, pairing.AgentProvider, pairing.PairingToken
 		s.rotateAt = s.deadline(pairing)
 	} else {
 		flight.err = fmt.Errorf("pair with machine %s: %w", s.cfg.MachineID, err)
@@ -176,7 +178,7 @@ func (s *Session) rotate(ctx context.Context, flight *rotation) {
 // establish rotates the known pairing; without one it adopts an active pairing
 // of the same agent and role, and only then makes one. A pairing that an earlier
 // create made although its answer was lost is found by the same list.
-func (s *Session) establish(ctx context.Context, known string) (AgentPairing, error) {
+func (s *Session) establish(ctx context.Context, known, provider string) (AgentPairing, error) {
 	if known == "" && s.cfg.LoadPairing != nil {
 		var err error
 		if known, err = s.cfg.LoadPairing(ctx); err != nil {
@@ -184,7 +186,7 @@ func (s *Session) establish(ctx context.Context, known string) (AgentPairing, er
 		}
 	}
 	if known != "" {
-		pairing, err := s.renew(ctx, known)
+		pairing, err := s.renew(ctx, known, provider)
 		if err == nil || !gone(err) {
 			return s.keep(ctx, known, pairing, err)
 		}
@@ -193,16 +195,16 @@ func (s *Session) establish(ctx context.Context, known string) (AgentPairing, er
 		if err != nil {
 			return AgentPairing{}, err
 		}
-		if each.ID == known || each.Status != PairingActive || each.AgentRole != s.cfg.AgentRole ||
+		if each.Status != PairingActive || each.AgentRole != s.cfg.AgentRole ||
 			!strings.EqualFold(each.AgentAddress, s.cfg.AgentAddress) {
 			continue
 		}
-		pairing, err := s.renew(ctx, each.ID)
+		pairing, err := s.renew(ctx, each.ID, each.AgentProvider)
 		if err == nil || !gone(err) {
 			return s.keep(ctx, known, pairing, err)
 		}
 	}
-	proof, err := s.prove(ctx)
+	proof, err := s.prove(ctx, s.cfg.AgentProvider)
 	if err != nil {
 		return AgentPairing{}, err
 	}
@@ -230,9 +232,10 @@ func gone(err error) bool {
 		errors.Is(err, CodeAgentPairingProofInvalid)
 }
 
-// renew rotates the session of a pairing.
-func (s *Session) renew(ctx context.Context, pairingID string) (AgentPairing, error) {
-	proof, err := s.prove(ctx)
+// renew rotates the session of a pairing. Its challenge repeats the pairing's
+// provider; "" is the configured one.
+func (s *Session) renew(ctx context.Context, pairingID, provider string) (AgentPairing, error) {
+	proof, err := s.prove(ctx, cmp.Or(provider, s.cfg.AgentProvider))
 	if err != nil {
 		return AgentPairing{}, err
 	}
@@ -240,9 +243,9 @@ func (s *Session) renew(ctx context.Context, pairingID string) (AgentPairing, er
 }
 
 // prove asks for a challenge and signs it byte for byte.
-func (s *Session) prove(ctx context.Context) (ChallengeProof, error) {
+func (s *Session) prove(ctx context.Context, provider string) (ChallengeProof, error) {
 	challenge, err := s.cfg.Client.CreateAgentPairingChallenge(ctx, s.cfg.MachineID, AgentPairingChallengeRequest{
-		AgentAddress: s.cfg.AgentAddress, AgentProvider: s.cfg.AgentProvider, AgentRole: s.cfg.AgentRole,
+		AgentAddress: s.cfg.AgentAddress, AgentProvider: provider, AgentRole: s.cfg.AgentRole,
 	})
 	if err != nil {
 		return ChallengeProof{}, err
@@ -259,6 +262,12 @@ func (s *Session) prove(ctx context.Context) (ChallengeProof, error) {
 	}
 	return ChallengeProof{ChallengeID: challenge.ChallengeID, Signature: signature}, nil
 }
+
+// String names the session, without its token.
+func (s *Session) String() string { return "orchestration.Session(" + s.cfg.MachineID + ")" }
+
+// GoString hides the token from %#v.
+func (s *Session) GoString() string { return s.String() }
 
 // deadline is when to rotate: a minute before the session expires, but not
 // before half of its life is over. Without a readable expiry, also in the token,
