@@ -118,11 +118,11 @@ comment on column payments.finished_at is 'When it reached a final state.';
 comment on column payments.open is 'A transfer could still pay it.';
 comment on column payments.watched is 'The chain is watched for it: open, or settled and a second transfer must be noticed.';
 
-create index payments_open_proven on payments (chain, token, payee, proven_payer) where open;
-create index payments_open_named on payments (chain, token, payee, named_payer) where open;
+create index payments_open_proven on payments (chain, token, payee, proven_payer, amount) where open;
+create index payments_open_named on payments (chain, token, payee, named_payer, amount) where open;
 create index payments_open_amount on payments (chain, token, payee, amount) where open;
-create index payments_settled_proven on payments (chain, token, payee, proven_payer) where watched and not open;
-create index payments_settled_named on payments (chain, token, payee, named_payer) where watched and not open;
+create index payments_settled_proven on payments (chain, token, payee, proven_payer, amount) where watched and not open;
+create index payments_settled_named on payments (chain, token, payee, named_payer, amount) where watched and not open;
 create index payments_changed on payments (changed_xid);
 create index payments_due on payments (due_at);
 create index payments_by_state on payments (marketplace, state, id);

@@ -59,8 +59,14 @@ func AppendHistory(ctx context.Context, tx pgx.Tx, records []Record, at time.Tim
 		return fmt.Errorf("lock audit chain: %w", err)
 	}
 	head, err := q.AuditHead(ctx)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) {
+		head.Digest, err = []byte{}, nil // empty, not null, before the first batch
+	}
+	if err != nil {
 		return fmt.Errorf("read audit head: %w", err)
+	}
+	if head.Digest == nil { // the first batch follows the empty digest, not SQL's null
+		head.Digest = []byte{}
 	}
 	p := sqlcgen.InsertEventsParams{AuditSeq: head.Seq + 1, At: at}
 	for _, r := range records {

@@ -102,8 +102,9 @@ returning p.id, p.state, p.version;
 
 -- name: OpenForTransfers :many
 -- For each transfer the payments it could pay: by proven payer, by named payer, and by amount alone. Each list is cut:
--- more than the cut is ambiguous in any case. Last those that are settled and would be paid twice.
-select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
+-- more than the cut is ambiguous in any case. The price has lists of its own, so that the order at the price is found
+-- however many others its payer has open. Last those that are settled and would be paid twice.
+select wanted.n::integer as n, p.id, (p.open and p.paid_by is null)::boolean as open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
        p.not_before, p.from_block, p.deadline, p.grace_seconds
 from (select unnest(sqlc.arg(ns)::integer[]) as n, unnest(sqlc.arg(chains)::text[]) as chain, unnest(sqlc.arg(tokens)::bytea[]) as token,
              unnest(sqlc.arg(payers)::bytea[]) as payer, unnest(sqlc.arg(payees)::bytea[]) as payee, unnest(sqlc.arg(amounts)::text[])::numeric as amount,
@@ -112,7 +113,15 @@ from (select unnest(sqlc.arg(ns)::integer[]) as n, unnest(sqlc.arg(chains)::text
 cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.proven_payer = wanted.payer and q.amount = wanted.amount and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payments q
+     where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
        and q.proven_payer = wanted.payer and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payments q
+     where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.named_payer = wanted.payer and q.amount = wanted.amount and q.from_block < wanted.block_number limit 11)
     union
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee

@@ -266,7 +266,7 @@ func (q *Queries) LockPayments(ctx context.Context, ids []settlement.PaymentID) 
 }
 
 const openForTransfers = `-- name: OpenForTransfers :many
-select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
+select wanted.n::integer as n, p.id, (p.open and p.paid_by is null)::boolean as open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
        p.not_before, p.from_block, p.deadline, p.grace_seconds
 from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
              unnest($4::bytea[]) as payer, unnest($5::bytea[]) as payee, unnest($6::text[])::numeric as amount,
@@ -275,7 +275,15 @@ from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3:
 cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.proven_payer = wanted.payer and q.amount = wanted.amount and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payments q
+     where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
        and q.proven_payer = wanted.payer and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payments q
+     where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.named_payer = wanted.payer and q.amount = wanted.amount and q.from_block < wanted.block_number limit 11)
     union
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
@@ -326,7 +334,8 @@ type OpenForTransfersRow struct {
 }
 
 // For each transfer the payments it could pay: by proven payer, by named payer, and by amount alone. Each list is cut:
-// more than the cut is ambiguous in any case. Last those that are settled and would be paid twice.
+// more than the cut is ambiguous in any case. The price has lists of its own, so that the order at the price is found
+// however many others its payer has open. Last those that are settled and would be paid twice.
 func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersParams) ([]OpenForTransfersRow, error) {
 	rows, err := q.db.Query(ctx, openForTransfers,
 		arg.Ns,
