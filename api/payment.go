@@ -1,0 +1,219 @@
+package api
+
+import (
+	"strings"
+	"time"
+
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+)
+
+// Money is an amount of a token in its two forms. Exported for the same reason as PaymentSummary.
+type Money struct {
+	Amount      string `json:"amount" doc:"In the token's base units, decimal digits." example:"1500000"`
+	AmountMajor string `json:"amount_major" doc:"The same amount in major units, with all of the token's decimals." example:"1.500000"`
+	Symbol      string `json:"symbol" doc:"The token's symbol in our registry, for people." example:"USDC"`
+	Decimals    int    `json:"decimals" doc:"Digits after the point in amount_major." example:"6"`
+}
+
+// price is what an order costs on its chain.
+type price struct {
+	Money
+	Chain   string `json:"chain" doc:"CAIP-2 id of the chain." example:"eip155:8453"`
+	Token   string `json:"token" doc:"The token's contract in the chain's own form; empty for the chain's native coin." example:"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"`
+	Rounded bool   `json:"rounded" doc:"The price was finer than the token's decimals and was rounded half up."`
+}
+
+// PaymentSummary is a payment in a list. It is exported because encoding/json and huma embed exported types alone.
+type PaymentSummary struct {
+	PaymentID   string     `json:"payment_id" doc:"Our id, a UUIDv7." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
+	OrderID     string     `json:"order_id" doc:"The marketplace's order." example:"ord_4f9a"`
+	Marketplace string     `json:"marketplace" example:"acme"`
+	MachineID   string     `json:"machine_id" example:"mach_7Qm2"`
+	State       state      `json:"state"`
+	ActsNext    string     `json:"acts_next" enum:"us,payer,chain,marketplace,person,nobody" doc:"Who has to do something for the payment to go on." example:"payer"`
+	Flags       []flag     `json:"flags" nullable:"false" doc:"Facts beside the state; they stay."`
+	Reason      string     `json:"reason" doc:"Code of why a person must decide or why it was closed; else empty." example:"AMOUNT_MISMATCH"`
+	Detail      string     `json:"detail" doc:"The reason in words." example:"under"`
+	Rail        string     `json:"rail" doc:"The orchestrator's word for the way of paying." example:"wallet"`
+	Price       *price     `json:"price" doc:"Null until the intent was checked."`
+	Deadline    *time.Time `json:"deadline" doc:"Until when the payer is told to pay; null until the intent was checked."`
+	PaidBy      string     `json:"paid_by" doc:"The transaction that settled the payment; empty before." example:""`
+	Platform    platform   `json:"platform"`
+	PayURL      string     `json:"pay_url" doc:"For the payer. Whoever has it sees the instructions and may name transactions." example:"https://settler.example/v1/pay/Zm9vYmFyYmF6cXV4MTIzNA"`
+	Version     int64      `json:"version" doc:"Counts the payment's changes." example:"3"`
+	CreatedAt   time.Time  `json:"created_at"`
+	UpdatedAt   time.Time  `json:"updated_at"`
+}
+
+// platform is what the orchestrator says, beside what we know.
+type platform struct {
+	Status   string `json:"status" doc:"The orchestrator's own status of the payment when last read; its words, not ours." example:"pending"`
+	Observed bool   `json:"observed" doc:"The orchestrator refuses our identity and was not told: the payment is verified by us alone."`
+}
+
+// paymentBody is everything about one payment.
+type paymentBody struct {
+	PaymentSummary
+	Instructions *instructions    `json:"instructions" doc:"What the payer is told; null until the intent was checked."`
+	Transactions []transaction    `json:"transactions" nullable:"false" doc:"Every transfer that was seen for the payment, with our verdict and its evidence."`
+	Named        string           `json:"named" doc:"The transaction that was named and is being looked for; empty when there is none." example:""`
+	History      []historyElement `json:"history" nullable:"false" doc:"Everything that happened to the payment, oldest first."`
+}
+
+// historyElement is one accepted event.
+type historyElement struct {
+	Version int64     `json:"version" doc:"The payment's version after the event." example:"2"`
+	Event   string    `json:"event" example:"intent_ready"`
+	From    state     `json:"from"`
+	To      state     `json:"to"`
+	Reason  string    `json:"reason" example:""`
+	Detail  string    `json:"detail" example:""`
+	TxID    string    `json:"txid" doc:"The transaction that the event is about, if any." example:""`
+	At      time.Time `json:"at"`
+}
+
+// block is where something was seen.
+type block struct {
+	Number uint64    `json:"number" example:"21845012"`
+	Hash   string    `json:"hash" example:"0x5d0a2b7c9e6f1a3d4c8b7e6f5a4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f7e6d"`
+	Time   time.Time `json:"time" doc:"From the block itself."`
+}
+
+// transaction is one transfer that was seen.
+type transaction struct {
+	TxID        string               `json:"txid" example:"0x8b1f4a2d6c3e5b7a9d0c1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b"`
+	ExplorerURL string               `json:"explorer_url" doc:"Where people can look at it; empty when none is configured." example:""`
+	Position    string               `json:"position" doc:"Which of the transaction's transfers: log/<logIndex>, native, ix/<path>." example:"log/17"`
+	Token       string               `json:"token" example:"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"`
+	Payer       string               `json:"payer" doc:"Whose balance fell."`
+	Payee       string               `json:"payee"`
+	Money                            // what arrived
+	Block       block                `json:"block"`
+	Status      string               `json:"status" enum:"seen,final,withdrawn" doc:"seen: in a block that is not final; withdrawn: its block left the chain." example:"final"`
+	Verdict     verdict              `json:"verdict"`
+	Settles     bool                 `json:"settles" doc:"This transfer settled the payment."`
+	Evidence    *settlement.Evidence `json:"evidence" doc:"What was seen and where, for looking again."`
+	SeenAt      time.Time            `json:"seen_at"`
+}
+
+// verdict is what we say about a transfer.
+type verdict struct {
+	Outcome string `json:"outcome" enum:"confirmed,rejected,pending" doc:"pending until the transfer is final." example:"confirmed"`
+	Code    string `json:"code" doc:"Stable. While pending: what it will come to once final." example:"VERIFIED"`
+	Detail  string `json:"detail" doc:"With AMOUNT_MISMATCH: under, over or returned." example:""`
+}
+
+// render is how payments look from outside.
+type render struct {
+	s   *server
+	now time.Time
+}
+
+func (v render) summary(p settlement.Payment) PaymentSummary {
+	b := PaymentSummary{
+		PaymentID: p.ID.String(), OrderID: p.OrderID, Marketplace: p.Marketplace, MachineID: p.MachineID,
+		State: state(p.State), ActsNext: p.State.Next(), Flags: flagsOf(p), Reason: string(p.Reason), Detail: p.Detail,
+		Rail: p.Rail, PaidBy: v.txid(p.Terms.Token.Chain, p.PaidBy), Platform: platform{p.Platform, p.Observed},
+		PayURL: v.s.payURL(p.ID), Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
+	if p.Terms.Payee != "" {
+		b.Price = &price{
+			Money: money(p.Terms.Amount, p.Terms.Token), Chain: string(p.Terms.Token.Chain),
+			Token: v.address(p.Terms.Token.Chain, p.Terms.Token.Address), Rounded: p.Terms.Rounded,
+		}
+		b.Deadline = new(p.Terms.Deadline)
+	}
+	return b
+}
+
+func (v render) payment(p settlement.Payment, seen []store.SeenTransfer, records []store.Record) paymentBody {
+	b := paymentBody{
+		PaymentSummary: v.summary(p), Instructions: v.instructions(p), Named: v.txid(p.Terms.Token.Chain, p.Named),
+		Transactions: make([]transaction, 0, len(seen)), History: make([]historyElement, 0, len(records)),
+	}
+	for _, t := range seen {
+		b.Transactions = append(b.Transactions, v.transaction(p, t))
+	}
+	for _, r := range records {
+		b.History = append(b.History, historyElement{
+			Version: r.Version, Event: string(r.Kind), From: state(r.From), To: state(r.To), Reason: string(r.Reason), Detail: r.Detail,
+			TxID: v.txid(p.Terms.Token.Chain, r.TxID), At: r.At,
+		})
+	}
+	return b
+}
+
+func (v render) transaction(p settlement.Payment, t store.SeenTransfer) transaction {
+	s := t.Sighting
+	return transaction{
+		TxID: v.txid(t.Chain, s.TxID), ExplorerURL: v.explorer(t.Chain, s.TxID), Position: s.Transfer.Position,
+		Token: v.address(t.Chain, s.Transfer.Token), Payer: v.address(t.Chain, s.Transfer.Payer), Payee: v.address(t.Chain, s.Transfer.Payee),
+		Money:  money(s.Transfer.Amount, v.token(p, s.Transfer.Token)),
+		Block:  block{s.Block.Number, s.Block.Hash.String(), s.Block.Time},
+		Status: string(t.Status), Verdict: verdictOf(t), Settles: settles(p, t), Evidence: s.Verdict.Evidence, SeenAt: t.SeenAt,
+	}
+}
+
+func verdictOf(t store.SeenTransfer) verdict {
+	outcome := t.Sighting.Verdict.Outcome()
+	if t.Status != store.TransferFinal {
+		outcome = settlement.Pending
+	}
+	return verdict{string(outcome), string(t.Sighting.Verdict.Code), t.Sighting.Verdict.Detail}
+}
+
+// settles reports whether the transfer is the one that settled the payment.
+func settles(p settlement.Payment, t store.SeenTransfer) bool {
+	return p.Settled() && p.PaidBy == t.Sighting.TxID && t.Status == store.TransferFinal && t.Sighting.Verdict.Code == settlement.Verified
+}
+
+func money(a settlement.Amount, t settlement.Token) Money {
+	return Money{Amount: a.String(), AmountMajor: a.Major(t.Decimals), Symbol: t.Symbol, Decimals: int(t.Decimals)}
+}
+
+func flagsOf(p settlement.Payment) []flag {
+	flags := make([]flag, len(p.Flags))
+	for i, f := range p.Flags {
+		flags[i] = flag(f)
+	}
+	return flags
+}
+
+// token is the registry's entry of a token that was seen: that of the terms, another one of the chain, or one that the
+// registry does not list any more, whose units are shown as they are.
+func (v render) token(p settlement.Payment, address settlement.Address) settlement.Token {
+	if address == p.Terms.Token.Address {
+		return p.Terms.Token
+	}
+	c, _ := v.s.cfg.Runner.Chain(p.Terms.Token.Chain)
+	for _, t := range c.Tokens {
+		if t.Address == address {
+			return t
+		}
+	}
+	return settlement.Token{Chain: p.Terms.Token.Chain, Address: address}
+}
+
+// address is the chain's own text form; of a chain that the configuration has lost, the raw bytes in hex.
+func (v render) address(chain settlement.ChainID, a settlement.Address) string {
+	if c, ok := v.s.cfg.Runner.Chain(chain); ok && a != "" {
+		return c.FormatAddress(a)
+	}
+	return a.String()
+}
+
+func (v render) txid(chain settlement.ChainID, id settlement.TxID) string {
+	if c, ok := v.s.cfg.Runner.Chain(chain); ok && id != "" {
+		return c.FormatTxID(id)
+	}
+	return id.String()
+}
+
+func (v render) explorer(chain settlement.ChainID, id settlement.TxID) string {
+	c, ok := v.s.cfg.Runner.Chain(chain)
+	if !ok || c.Explorer == "" {
+		return ""
+	}
+	return strings.TrimSuffix(c.Explorer, "/") + "/tx/" + c.FormatTxID(id)
+}
