@@ -26,7 +26,7 @@ var ErrFenced = errors.New("another process watches the chain now")
 
 // ChainCursor returns ErrNotFound for a chain that was never scanned.
 func ChainCursor(ctx context.Context, db DB, chain settlement.ChainID) (Cursor, error) {
-	r, err := sqlcgen.New(db).Chain(ctx, string(chain))
+	r, err := sqlcgen.New(db).ChainCursor(ctx, string(chain))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Cursor{}, ErrNotFound
 	}

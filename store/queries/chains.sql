@@ -1,4 +1,4 @@
--- name: Chain :one
+-- name: ChainCursor :one
 select number, hash, epoch, final, watch_xid::text as watch_xid from chains where chain = sqlc.arg(chain);
 
 -- name: StartChain :exec

@@ -10,31 +10,6 @@ import (
 	"time"
 )
 
-const chain = `-- name: Chain :one
-select number, hash, epoch, final, watch_xid::text as watch_xid from chains where chain = $1
-`
-
-type ChainRow struct {
-	Number   int64
-	Hash     []byte
-	Epoch    int64
-	Final    int64
-	WatchXid string
-}
-
-func (q *Queries) Chain(ctx context.Context, chain string) (ChainRow, error) {
-	row := q.db.QueryRow(ctx, chain, chain)
-	var i ChainRow
-	err := row.Scan(
-		&i.Number,
-		&i.Hash,
-		&i.Epoch,
-		&i.Final,
-		&i.WatchXid,
-	)
-	return i, err
-}
-
 const chainBlock = `-- name: ChainBlock :one
 select number, hash, time from chain_blocks where chain = $1 and number = $2
 `
@@ -75,6 +50,31 @@ func (q *Queries) ChainBlockBefore(ctx context.Context, arg ChainBlockBeforePara
 	var number int64
 	err := row.Scan(&number)
 	return number, err
+}
+
+const chainCursor = `-- name: ChainCursor :one
+select number, hash, epoch, final, watch_xid::text as watch_xid from chains where chain = $1
+`
+
+type ChainCursorRow struct {
+	Number   int64
+	Hash     []byte
+	Epoch    int64
+	Final    int64
+	WatchXid string
+}
+
+func (q *Queries) ChainCursor(ctx context.Context, chain string) (ChainCursorRow, error) {
+	row := q.db.QueryRow(ctx, chainCursor, chain)
+	var i ChainCursorRow
+	err := row.Scan(
+		&i.Number,
+		&i.Hash,
+		&i.Epoch,
+		&i.Final,
+		&i.WatchXid,
+	)
+	return i, err
 }
 
 const chains = `-- name: Chains :many
