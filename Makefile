@@ -6,7 +6,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 # sqlc brings a C parser of its own; without cgo it uses a compiled one and builds in a fraction of the time.
 SQLC := CGO_ENABLED=0 $(TOOL) sqlc
-CONFIG ?= config.yaml
+CONFIG ?= settler.yaml
 # Longest time for the tests of one package, race detector on.
 TEST_TIMEOUT ?= 15m
 
@@ -21,7 +21,7 @@ build: ## build bin/settler, static
 .PHONY: dev run
 dev: ## play one order on real parts, then stay up
 	$(GO) run ./cmd/settler dev
-run: ## serve with CONFIG=config.yaml
+run: ## serve with CONFIG=settler.yaml
 	$(GO) run ./cmd/settler serve --config $(CONFIG)
 
 .PHONY: up
@@ -29,7 +29,7 @@ up: ## start Postgres and settler in containers
 	docker compose up --build --wait
 
 .PHONY: migrate
-migrate: ## bring the database of CONFIG=config.yaml to the newest schema
+migrate: ## bring the database of CONFIG=settler.yaml to the newest schema
 	$(GO) run ./cmd/settler migrate up --config $(CONFIG)
 
 .PHONY: test race cover
