@@ -96,9 +96,6 @@ func (p Payment) flaw() string {
 	return ""
 }
 
-// Watched reports whether transfers to the payee are still looked for.
-func (p Payment) Watched() bool { return p.State.Open() && p.Terms.Payee != "" }
-
 // HasFlag reports whether the payment carries the flag.
 func (p Payment) HasFlag(f Flag) bool { return slices.Contains(p.Flags, f) }
 

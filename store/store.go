@@ -19,14 +19,6 @@ var ErrNotFound = errors.New("not found")
 // Never is the due time of a payment that asks for no work.
 var Never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func raw[T ~string](values ...T) [][]byte {
-	out := make([][]byte, len(values))
-	for i, v := range values {
-		out[i] = []byte(v)
-	}
-	return out
-}
-
 // nullable is nil, SQL's null, for the empty value.
 func nullable[T ~string](v T) []byte {
 	if v == "" {
