@@ -1,0 +1,261 @@
+package evm
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/settler-pay/settler/settlement"
+)
+
+// clock is a clock that tests move.
+type clock struct{ seconds atomic.Int64 }
+
+func (c *clock) now() time.Time        { return time.Unix(1_700_001_000+c.seconds.Load(), 0) }
+func (c *clock) pass(d time.Duration)  { c.seconds.Add(int64(d / time.Second)) }
+func (c *clock) configure(cfg *Config) { cfg.Now = c.now }
+func nullScene() *scene {
+	s := newScene()
+	s.null = []string{"eth_getTransactionReceipt", "eth_getTransactionByHash"}
+	return s
+}
+
+func brokenScene(status int, header ...string) *scene {
+	s := newScene()
+	s.answer = func(w http.ResponseWriter, _ question) bool {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		return true
+	}
+	return s
+}
+
+func TestTwoEndpoints(t *testing.T) {
+	t.Parallel()
+	pending := newScene()
+	pending.null = []string{"eth_getTransactionReceipt"}
+	pending.tx["blockHash"] = nil
+	wrongChain := newScene()
+	wrongChain.chainID = "0x1"
+	lagging := newScene()
+	lagging.null = []string{"eth_getTransactionReceipt"}
+	young := newScene()
+	young.finalized = 90
+	tests := []struct {
+		name          string
+		first, second *scene
+		want          settlement.Code
+	}{
+		{"null and null", nullScene(), nullScene(), settlement.TxNotFound},
+		{"null and present", nullScene(), newScene(), settlement.Verified},
+		{"null and pending", nullScene(), pending, settlement.TxPending},
+		{"pending and present", pending, newScene(), settlement.Verified},
+		{"null and could not look", nullScene(), brokenScene(500), settlement.RPCUnavailable},
+		{"null and the wrong chain", nullScene(), wrongChain, settlement.RPCMisconfigured},
+		{"null and young", nullScene(), young, settlement.TxUnconfirmed},
+		{"429 and present", brokenScene(429), newScene(), settlement.Verified},
+		{"wrong chain and right chain", wrongChain, newScene(), settlement.Verified},
+		{"lagging index and present", lagging, newScene(), settlement.Verified},
+		{"down and null", brokenScene(503), nullScene(), settlement.RPCUnavailable},
+		{"both down", brokenScene(429), brokenScene(500), settlement.RPCRateLimited},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			first, second := *test.first, *test.second
+			chain := startChain(t, nil, startNode(t, &first), startNode(t, &second))
+			v, err := chain.Verify(t.Context(), theClaim())
+			if got := outcome(v, err); got != test.want {
+				t.Errorf("got %s (%v), want %s", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestSlowEndpointLeavesTimeForTheNext(t *testing.T) {
+	t.Parallel()
+	quit := make(chan struct{})
+	slow := newScene()
+	slow.answer = func(http.ResponseWriter, question) bool { <-quit; return true }
+	first := startNode(t, slow)
+	t.Cleanup(func() { close(quit) })
+	chain := startChain(t, func(c *Config) { c.LookTimeout = time.Second }, first, startNode(t, newScene()))
+	v, err := chain.Verify(t.Context(), theClaim())
+	if got := outcome(v, err); got != settlement.Verified {
+		t.Errorf("got %s (%v), want VERIFIED from the second endpoint", got, err)
+	}
+}
+
+func TestFailedEndpointIsAskedLast(t *testing.T) {
+	t.Parallel()
+	var c clock
+	first, second := startNode(t, brokenScene(500)), startNode(t, newScene())
+	chain := startChain(t, c.configure, first, second)
+	verify := func(want string) {
+		t.Helper()
+		v, err := chain.Verify(t.Context(), theClaim())
+		if err != nil || v.Evidence == nil || v.Evidence.Endpoints[0] != want {
+			t.Fatalf("got %+v (%v), want an answer of endpoint %s", v.Evidence, err, want)
+		}
+	}
+	verify("b")
+	first.change(func(s *scene) { s.answer = nil })
+	verify("b") // a failed a moment ago
+	c.pass(failureLasts)
+	verify("a")
+}
+
+func TestThrottledEndpointIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	var c clock
+	n := startNode(t, brokenScene(429, "Retry-After", "20"))
+	chain := startChain(t, c.configure, n)
+	if _, err := chain.Head(t.Context()); settlement.LookCode(err) != settlement.RPCRateLimited {
+		t.Fatalf("got %v, want RPC_RATE_LIMITED", err)
+	}
+	n.change(func(s *scene) { s.answer = nil })
+	n.asked()
+	c.pass(15 * time.Second)
+	_, err := chain.Head(t.Context())
+	look, ok := err.(*settlement.LookError) //nolint:errorlint // the type itself is promised
+	if !ok || look.Code != settlement.RPCRateLimited || look.RetryAfter != 5*time.Second {
+		t.Fatalf("got %v, want RPC_RATE_LIMITED for 5 s", err)
+	}
+	if asked := n.asked(); len(asked) > 0 {
+		t.Errorf("asked %v before the time was over", asked)
+	}
+	c.pass(5 * time.Second)
+	if _, err := chain.Head(t.Context()); err != nil {
+		t.Errorf("got %v after the time was over", err)
+	}
+}
+
+func TestChainIDIsProvenAgain(t *testing.T) {
+	t.Parallel()
+	var c clock
+	n := startNode(t, newScene())
+	chain := startChain(t, c.configure, n)
+	head := func() settlement.Code {
+		_, err := chain.Head(t.Context())
+		if err != nil {
+			return settlement.LookCode(err)
+		}
+		return ""
+	}
+	if got := head(); got != "" {
+		t.Fatalf("got %s", got)
+	}
+	n.change(func(s *scene) { s.chainID = "0x1" })
+	if got := head(); got != "" {
+		t.Fatalf("got %s within the hour, without a failure", got)
+	}
+	c.pass(time.Hour)
+	if got := head(); got != settlement.RPCMisconfigured {
+		t.Fatalf("got %q after an hour, want RPC_MISCONFIGURED", got)
+	}
+	n.change(func(s *scene) { s.chainID = "0x2105" })
+	if got := head(); got != "" {
+		t.Fatalf("got %s", got)
+	}
+	n.change(func(s *scene) { s.chainID, s.answer = "0x1", answerRaw("eth_getBlockByNumber", 502, "") })
+	if got := head(); got != settlement.RPCUnavailable {
+		t.Fatalf("got %q, want RPC_UNAVAILABLE", got)
+	}
+	n.change(func(s *scene) { s.answer = nil })
+	if got := head(); got != settlement.RPCMisconfigured {
+		t.Fatalf("got %q after a failure, want RPC_MISCONFIGURED", got)
+	}
+}
+
+func TestNewNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := New(Config{
+		Chain:     "base",
+		Endpoints: []Endpoint{{Name: "", URL: "http://x"}, {Name: "a", URL: "ftp://user:hunter22@host/key-key-key"}, {Name: "a", URL: "http://x"}},
+		Tokens:    []settlement.Token{{Chain: "eip155:1", Symbol: "USD"}, {Chain: "base", Address: "short", Symbol: "EUR"}},
+		Finality:  Finality{Depth: 3, Tag: "finalized"},
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range []string{"eip155:N", "not both", "USD is of chain", "5 bytes", "no name", "used twice", `"a": the URL`} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the error lacks %q: %v", part, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter22") || strings.Contains(err.Error(), "key-key") {
+		t.Errorf("the error tells a URL: %v", err)
+	}
+	for _, f := range []Finality{{}, {Tag: "pending"}, {Tag: "earliest"}} {
+		if f.validate() == nil {
+			t.Errorf("finality %+v is accepted", f)
+		}
+	}
+	for _, id := range []settlement.ChainID{"", "eip155:", "eip155:0", "eip155:01", "eip155:x", "eip155:1:2", "solana:1", "eip155:-1"} {
+		if validChainID(id) {
+			t.Errorf("chain %q is accepted", id)
+		}
+	}
+}
+
+func TestEndpointHidesItsURL(t *testing.T) {
+	t.Parallel()
+	e := Endpoint{Name: "alchemy", URL: "https://host/v2/secret-key"}
+	raw, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "endpoint", e)
+	for _, text := range []string{fmt.Sprint(e), fmt.Sprintf("%+v %#v %s %q", e, e, e, []Endpoint{e}), string(raw), log.String()} {
+		if strings.Contains(text, "secret") || !strings.Contains(text, "alchemy") {
+			t.Errorf("printed %q", text)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*scene)
+		want   string // part of the error; empty: none
+	}{
+		{"all is well", func(*scene) {}, ""},
+		{"wrong chain", func(s *scene) { s.chainID = "0x1" }, "serves chain eip155:1, not eip155:8453"},
+		{"no contract", func(s *scene) { s.code = "0x" }, "no contract"},
+		{"eighteen decimals", func(s *scene) { s.decimals = "0x" + strings.Repeat("0", 62) + "12" }, "18 decimals, the configuration 6"},
+		{"no decimals", func(s *scene) { s.decimals = "0x" }, "no decimals()"},
+		{"final above latest", func(s *scene) { s.finalized = 121 }, "above the latest"},
+		{"no such tag", func(s *scene) { s.answer = answerNull("eth_getBlockByNumber", "finalized") }, "names no finalized block"},
+		{"the tag is another block", func(s *scene) {
+			s.answer = answerResult("eth_getBlockByNumber", "0x6e", func() fields { h := s.head(110); h["hash"] = payment.String(); return h }())
+		}, "is not the block with its number"},
+		{"no receipts of blocks", func(s *scene) { s.noReceipts = true }, "eth_getBlockReceipts"},
+		{"down", func(s *scene) { s.answer = brokenScene(500).answer }, "HTTP 500"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bad := newScene()
+			test.change(bad)
+			chain := startChain(t, func(c *Config) { c.Tokens = append(c.Tokens, nativeToken()) }, startNode(t, newScene()), startNode(t, bad))
+			checks := chain.Check(t.Context())
+			if len(checks) != 2 || checks[0].Name != "a" || checks[0].Err != nil || checks[0].Latest != 120 ||
+				!checks[0].HeadTime.Equal(paidAt.Add(40*time.Second)) {
+				t.Fatalf("the good endpoint: %+v", checks)
+			}
+			err := fmt.Sprint(checks[1].Err)
+			if (test.want == "") != (checks[1].Err == nil) || !strings.Contains(err, test.want) && test.want != "" {
+				t.Errorf("got %s, want %q", err, test.want)
+			}
+		})
+	}
+}
