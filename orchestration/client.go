@@ -1,6 +1,8 @@
 package orchestration
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,5 +109,5 @@ func (c *Client) As(token Secret) *Client {
 // String names the orchestrator, without secrets.
 func (c Client) String() string { return "orchestration.Client(" + c.base + ")" }
 
-// GoString hides the key from %#v.
-func (c Client) GoString() string { return c.String() }
+// Format is String for every verb: %d would print the key in its own way.
+func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }

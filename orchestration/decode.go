@@ -97,7 +97,8 @@ func decodeNumber(text []byte, into reflect.Value, path string) *APIError {
 			literal = ""
 		}
 	}
-	if literal == "" || !strings.ContainsRune("-0123456789", rune(literal[0])) || !json.Valid([]byte(literal)) {
+	if literal == "" || !strings.ContainsRune("-0123456789", rune(literal[0])) || strings.TrimSpace(literal) != literal ||
+		!json.Valid([]byte(literal)) {
 		return shapeError(path, "is not a number")
 	}
 	into.SetString(literal)
@@ -182,7 +183,10 @@ func camelCase(key string) string {
 		case b.Len() == 0:
 			b.WriteString(strings.ToLower(part))
 		default:
-			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+			if first := part[0]; 'a' <= first && first <= 'z' {
+				part = string(first-'a'+'A') + part[1:]
+			}
+			b.WriteString(part)
 		}
 	}
 	if b.Len() == 0 {

@@ -25,7 +25,10 @@ type APIError struct {
 }
 
 func (e *APIError) Error() string {
-	text := fmt.Sprintf("%s: %s", e.op, e.Code)
+	text := string(e.Code)
+	if e.op != "" {
+		text = e.op + ": " + text
+	}
 	if e.Status != 0 {
 		text += fmt.Sprintf(" (%d)", e.Status)
 	}

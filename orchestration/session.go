@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -266,8 +267,8 @@ func (s *Session) prove(ctx context.Context, provider string) (ChallengeProof, e
 // String names the session, without its token.
 func (s *Session) String() string { return "orchestration.Session(" + s.cfg.MachineID + ")" }
 
-// GoString hides the token from %#v.
-func (s *Session) GoString() string { return s.String() }
+// Format is String for every verb: %d would print the token in its own way.
+func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // deadline is when to rotate: a minute before the session expires, but not
 // before half of its life is over. Without a readable expiry, also in the token,

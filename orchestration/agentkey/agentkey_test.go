@@ -1,0 +1,107 @@
+package agentkey_test
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/accounts"
+	"github.com/ethereum/go-ethereum/accounts/keystore"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/google/uuid"
+
+	"github.com/settler-pay/settler/orchestration"
+	"github.com/settler-pay/settler/orchestration/agentkey"
+)
+
+var _ orchestration.Signer = (*agentkey.Key)(nil)
+
+// The well-known development key: mnemonic "test test … junk", first account.
+const (
+	devKey     = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+	devAddress = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+)
+
+func TestSignatureRecoversToTheAddress(t *testing.T) {
+	t.Parallel()
+	key, err := agentkey.FromHex("0x" + devKey)
+	if err != nil || key.Address() != devAddress {
+		t.Fatalf("%v, %v", key, err)
+	}
+	message := []byte("peaqOS agent pairing\nnonce: ü\n")
+	text, err := key.SignMessage(t.Context(), message)
+	if err != nil || len(text) != 132 || !strings.HasPrefix(text, "0x") {
+		t.Fatalf("signature %q, %v; want 0x and 130 digits", text, err)
+	}
+	signature, err := hex.DecodeString(text[2:])
+	if err != nil || signature[64] != 27 && signature[64] != 28 {
+		t.Fatalf("last byte of %s is not 27 or 28", text)
+	}
+	signature[64] -= 27
+	public, err := crypto.SigToPub(accounts.TextHash(message), signature)
+	if err != nil || crypto.PubkeyToAddress(*public).Hex() != devAddress {
+		t.Errorf("recovers to %v, %v", public, err)
+	}
+}
+
+func TestLoadKeystore(t *testing.T) {
+	t.Parallel()
+	private, err := crypto.HexToECDSA(devKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := keystore.EncryptKey(&keystore.Key{
+		Id: uuid.New(), Address: crypto.PubkeyToAddress(private.PublicKey), PrivateKey: private,
+	}, "right", keystore.LightScryptN, keystore.LightScryptP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := agentkey.LoadKeystore(path, "right")
+	if err != nil || key.Address() != devAddress {
+		t.Errorf("got %v, %v", key, err)
+	}
+	if _, err := agentkey.LoadKeystore(path, "wrong"); !errors.Is(err, keystore.ErrDecrypt) || strings.Contains(err.Error(), "wrong") {
+		t.Errorf("wrong password: %v", err)
+	}
+	if _, err := agentkey.LoadKeystore(path+".none", "right"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+func TestKeyIsNotShown(t *testing.T) {
+	t.Parallel()
+	key, err := agentkey.FromHex(devKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+		if got := fmt.Sprintf(verb, key); got != "agent key "+devAddress {
+			t.Errorf("%s shows %s", verb, got)
+		}
+	}
+	for _, text := range []string{"", "0x12", devKey + "00", devKey[:62] + "zz", strings.Repeat("0", 64), strings.Repeat("f", 64)} {
+		if _, err := agentkey.FromHex(text); err == nil || text != "" && strings.Contains(err.Error(), text) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestGeneratedKeysDiffer(t *testing.T) {
+	t.Parallel()
+	first, err := agentkey.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := agentkey.Generate()
+	if err != nil || first.Address() == second.Address() {
+		t.Errorf("%v and %v, %v", first, second, err)
+	}
+}
