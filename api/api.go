@@ -118,13 +118,13 @@ func document(cfg Config) huma.Config {
 	// Served by serveDocument; bodies keep to their fields instead of linking to schemas.
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", "", nil
 	c.Transformers = []huma.Transformer{transform}
-	c.RejectUnknownQueryParameters = true // a misspelt filter would select everything
+	c.AllowAdditionalPropertiesByDefault = true // clients must accept fields that later versions add
 	c.Info.Description = "Payment settlement verification: whether an order's payment is on the chain, and what has become of it.\n\n" +
 		"Amounts are strings in base units, with the major units beside them. Times are RFC 3339 in UTC. " +
 		"Chains are named by CAIP-2; addresses and transaction ids have the chain's own form. " +
 		"Every answer that is not a success is a problem (RFC 9457) with a stable `code`. New fields may be added to answers at any time."
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
-	c.Servers = []*huma.Server{{URL: cfg.PublicURL}}
+	c.Servers = []*huma.Server{{URL: "/", Description: "Where this document was served."}}
 	c.Tags = []*huma.Tag{
 		{Name: "Webhooks", Description: "What a marketplace tells settler."},
 		{Name: "Payments", Description: "What settler tells a marketplace. Needs an API key."},
@@ -193,6 +193,7 @@ func register[I, O any](s *server, op huma.Operation, codes []Code, handle func(
 // secured makes an operation ask for an API key with the scope.
 func (s *server) secured(op huma.Operation, scope string) huma.Operation {
 	op.Security = []map[string][]string{{"apiKey": {scope}}}
+	op.RejectUnknownQueryParameters = true // a misspelt filter would select everything; payers' links may carry anything
 	op.Middlewares = append(op.Middlewares, s.requireKey(scope))
 	return op
 }

@@ -39,7 +39,7 @@ type payBody struct {
 	ActsNext     string           `json:"acts_next" enum:"us,payer,chain,marketplace,person,nobody" doc:"Who has to do something for the payment to go on." example:"payer"`
 	Message      string           `json:"message" doc:"What the payer has to know now, in words." example:"Send exactly 1.500000 USDC …"`
 	Flags        []flag           `json:"flags" nullable:"false"`
-	Instructions *instructions    `json:"instructions" doc:"What to pay; null until the payment is prepared."`
+	Instructions *instructions    `json:"instructions,omitempty" doc:"What to pay; absent until the payment is prepared."`
 	Named        string           `json:"named" doc:"The transaction that was named and is being looked for; empty when there is none." example:""`
 	Transactions []payTransaction `json:"transactions" nullable:"false" doc:"The transfers that were seen for this payment."`
 }

@@ -35,9 +35,9 @@ type PaymentSummary struct {
 	Flags       []flag     `json:"flags" nullable:"false" doc:"Facts beside the state; they stay."`
 	Reason      string     `json:"reason" doc:"Code of why a person must decide or why it was closed; else empty." example:"AMOUNT_MISMATCH"`
 	Detail      string     `json:"detail" doc:"The reason in words." example:"under"`
-	Rail        string     `json:"rail" doc:"The orchestrator's word for the way of paying." example:"wallet"`
-	Price       *price     `json:"price" doc:"Null until the intent was checked."`
-	Deadline    *time.Time `json:"deadline" doc:"Until when the payer is told to pay; null until the intent was checked."`
+	Rail        string     `json:"rail" doc:"The orchestrator's word for the way of paying." example:"wdk-usdt-transfer"`
+	Price       *price     `json:"price,omitempty" doc:"Absent until the intent was checked."`
+	Deadline    *time.Time `json:"deadline,omitempty" doc:"Until when the payer is told to pay; absent until the intent was checked."`
 	PaidBy      string     `json:"paid_by" doc:"The transaction that settled the payment; empty before." example:""`
 	Platform    platform   `json:"platform"`
 	PayURL      string     `json:"pay_url" doc:"For the payer. Whoever has it sees the instructions and may name transactions." example:"https://settler.example/v1/pay/Zm9vYmFyYmF6cXV4MTIzNA"`
@@ -55,7 +55,7 @@ type platform struct {
 // paymentBody is everything about one payment.
 type paymentBody struct {
 	PaymentSummary
-	Instructions *instructions    `json:"instructions" doc:"What the payer is told; null until the intent was checked."`
+	Instructions *instructions    `json:"instructions,omitempty" doc:"What the payer is told; absent until the intent was checked."`
 	Transactions []transaction    `json:"transactions" nullable:"false" doc:"Every transfer that was seen for the payment, with our verdict and its evidence."`
 	Named        string           `json:"named" doc:"The transaction that was named and is being looked for; empty when there is none." example:""`
 	History      []historyElement `json:"history" nullable:"false" doc:"Everything that happened to the payment, oldest first."`
@@ -93,7 +93,7 @@ type transaction struct {
 	Status      string               `json:"status" enum:"seen,final,withdrawn" doc:"seen: in a block that is not final; withdrawn: its block left the chain." example:"final"`
 	Verdict     verdict              `json:"verdict"`
 	Settles     bool                 `json:"settles" doc:"This transfer settled the payment."`
-	Evidence    *settlement.Evidence `json:"evidence" doc:"What was seen and where, for looking again."`
+	Evidence    *settlement.Evidence `json:"evidence,omitempty" doc:"What was seen and where, for looking again."`
 	SeenAt      time.Time            `json:"seen_at"`
 }
 

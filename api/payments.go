@@ -35,7 +35,7 @@ type listOutput struct{ Body paymentList }
 
 type paymentList struct {
 	Items      []PaymentSummary `json:"items" nullable:"false" doc:"Oldest first."`
-	NextCursor *string          `json:"next_cursor" doc:"Ask for the next page with it; null on the last one." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
+	NextCursor *string          `json:"next_cursor,omitempty" doc:"Ask for the next page with it; absent on the last one." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
 }
 
 func (s *server) registerPayments() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -128,6 +129,9 @@ func (s *server) name(ctx context.Context, p settlement.Payment, text string) (*
 		return nil, problem(TxIDMalformed, "On "+string(chain.ID)+": "+err.Error()+".")
 	}
 	after, err := s.cfg.Runner.NameTransaction(ctx, p.ID, txid)
+	if errors.Is(err, settlement.ErrNotAccepted) {
+		return nil, problem(StateConflict, "The payment is "+string(after.State)+" and takes no transaction.")
+	}
 	if err != nil {
 		return nil, err
 	}

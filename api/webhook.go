@@ -26,6 +26,8 @@ const (
 	webhookTolerance = 300 * time.Second
 	// minWebhookSecret is the shortest secret in bytes. Source: Standard Webhooks.
 	minWebhookSecret = 24
+	// webhookReadTimeout is how long a body of that size may take.
+	webhookReadTimeout = 10 * time.Second
 	// maxID bounds the ids that others choose, in bytes.
 	maxID = 255
 )
@@ -85,13 +87,18 @@ func (s *server) registerWebhook() {
 			"is not believed. Repeat it with the same id and body until it is answered 202; the same id with another body is answered 409.",
 		Security:      []map[string][]string{{"webhookSignature": {}}},
 		DefaultStatus: http.StatusAccepted, SkipValidateBody: true, // huma would read the signed bytes before the signature is checked
-		MaxBodyBytes: maxWebhook + 1, // huma refuses at the limit, not above it
+		MaxBodyBytes:    maxWebhook + 1, // huma refuses at the limit, not above it
+		BodyReadTimeout: webhookReadTimeout,
 	}
 	register(s, op, []Code{
 		RequestMalformed, SignatureInvalid, TimestampInvalid, MarketplaceUnknown, RequestTimeout, WebhookIDReused, BodyTooLarge,
 	}, s.handleOrderEvent)
-	body := s.api.OpenAPI().Paths[op.Path].Post.RequestBody
-	body.Content["application/json"].Schema = s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[webhookBody](), true, "WebhookBody")
+	// The document says what the handler checks by itself, so that every refusal has the code of its reason.
+	documented := s.api.OpenAPI().Paths[op.Path].Post
+	for _, p := range documented.Parameters {
+		p.Required = true
+	}
+	documented.RequestBody.Content["application/json"].Schema = s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[webhookBody](), true, "WebhookBody")
 }
 
 func (s *server) handleOrderEvent(ctx context.Context, in *webhookInput) (*acceptedOutput, error) {
