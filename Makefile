@@ -54,7 +54,7 @@ lint: ## linters and the arrows between packages
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: generate generate-check
-generate: ## rewrite generated files: queries, docs/states.md, contract bindings
+generate: ## rewrite generated files: queries, docs/states.md
 	$(SQLC) generate --file store/sqlc.yaml
 	$(GO) generate ./...
 # A developer's tree may be dirty, so the tree before is compared with the tree after, not with the last commit.
@@ -72,7 +72,9 @@ tidy-check: ## fail when go.mod or go.sum is not tidy
 .PHONY: check
 check: fmt-check vet lint generate-check tidy-check race ## everything CI demands; needs Go and a C compiler
 
-.PHONY: vuln
+.PHONY: contracts-check vuln
+contracts-check: ## compile the Solidity sources and compare (needs Node and its packages)
+	cd contracts && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent && node build.mjs --check
 vuln: ## known vulnerabilities in what we import (needs the vulnerability database)
 	$(TOOL) govulncheck ./...
 
