@@ -1,0 +1,87 @@
+package devnet
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/settler-pay/settler/contracts"
+)
+
+// TestTokenDecimals of the test token TUSD.
+const TestTokenDecimals = 6
+
+func addressOf(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
+
+// DeployTestToken deploys TUSD from the key's account and mints a million to the holder. It waits until both are in a
+// block, and seals one itself where blocks are made on demand.
+func DeployTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, holder common.Address) (common.Address, error) {
+	artifact, err := contracts.Load("TestUSD")
+	if err != nil {
+		return common.Address{}, err
+	}
+	tx, err := chain.Send(ctx, key, nil, nil, artifact.Bytecode)
+	if err != nil {
+		return common.Address{}, fmt.Errorf("deploy test token: %w", err)
+	}
+	receipt, err := chain.mined(ctx, tx)
+	if err != nil {
+		return common.Address{}, fmt.Errorf("deploy test token: %w", err)
+	}
+	million := new(big.Int).Mul(big.NewInt(1_000_000), big.NewInt(1_000_000))
+	return receipt.ContractAddress, MintTestToken(ctx, chain, key, receipt.ContractAddress, holder, million)
+}
+
+// MintTestToken mints base units to the holder and waits for the block.
+func MintTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, token, holder common.Address, amount *big.Int) error {
+	tx, err := callToken(ctx, chain, key, token, "mint", holder, amount)
+	if err == nil {
+		_, err = chain.mined(ctx, tx)
+	}
+	if err != nil {
+		return fmt.Errorf("mint test token: %w", err)
+	}
+	return nil
+}
+
+// SendTestToken sends base units from the key's account and does not wait for the block.
+func SendTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, token, to common.Address, amount *big.Int) (*types.Transaction, error) {
+	return callToken(ctx, chain, key, token, "transfer", to, amount)
+}
+
+func callToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, token common.Address, method string, args ...any) (*types.Transaction, error) {
+	artifact, err := contracts.Load("TestUSD")
+	if err != nil {
+		return nil, err
+	}
+	data, err := artifact.ABI.Pack(method, args...)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", method, err)
+	}
+	return chain.Send(ctx, key, &token, nil, data)
+}
+
+// mined waits for the transaction's block.
+func (c *Chain) mined(ctx context.Context, tx *types.Transaction) (*types.Receipt, error) {
+	for {
+		c.Commit()
+		receipt, err := c.client.TransactionReceipt(ctx, tx.Hash())
+		if err == nil {
+			if receipt.Status != types.ReceiptStatusSuccessful {
+				return nil, fmt.Errorf("transaction %s was reverted", tx.Hash())
+			}
+			return receipt, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for transaction %s: %w", tx.Hash(), ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
