@@ -62,7 +62,7 @@ func (c *Chain) check(ctx context.Context, e *endpoint) EndpointCheck {
 			faults = append(faults, err)
 		}
 	}
-	for _, token := range c.tokens {
+	for _, token := range c.listed {
 		if err := s.checkToken(ctx, token, latest.hash); err != nil {
 			faults = append(faults, fmt.Errorf("token %s: %w", token.Symbol, err))
 		}

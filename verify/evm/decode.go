@@ -65,6 +65,7 @@ type transaction struct {
 	number    uint64
 	from, to  settlement.Address // to is empty where a contract is created
 	value     settlement.Amount
+	hasValue  bool // false: a type of transaction that names none
 }
 
 // object reads one JSON object into name → value.
@@ -333,13 +334,14 @@ func decodeTransaction(raw json.RawMessage) (transaction, error) {
 	if r.err == nil && out.blockHash != "" {
 		out.number = r.quantity("blockNumber")
 	}
-	if value := r.must("value"); r.err == nil {
+	if value := r.fields["value"]; r.err == nil && !isNull(value) {
 		var err error
 		if out.value, err = amount(value); err != nil {
 			r.fail("value", err)
 		}
+		out.hasValue = true
 	}
-	if out.from == "" {
+	if out.from == "" && !out.value.IsZero() {
 		r.fail("from", errors.New("is missing"))
 	}
 	return out, r.err

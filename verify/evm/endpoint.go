@@ -86,6 +86,14 @@ func (e *endpoint) failed(now time.Time, retryAfter time.Duration) {
 	}
 }
 
+// finalAtLeast remembers that the endpoint called the block with that number final, and returns the highest so far.
+func (e *endpoint) finalAtLeast(number uint64) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.final = max(e.final, number)
+	return e.final
+}
+
 // rank orders endpoints: 0 healthy, then those that failed, the longest ago first.
 func (e *endpoint) rank(now time.Time) time.Duration {
 	e.mu.Lock()
@@ -178,11 +186,12 @@ func (c *Chain) askOne(ctx context.Context, e *endpoint, left int, look func(con
 		e.succeeded()
 	case errors.Is(ctx.Err(), context.Canceled): // the caller went away; that says nothing about the endpoint
 	default:
-		var retryAfter time.Duration
-		if problem, ok := errors.AsType[*settlement.LookError](err); ok {
-			retryAfter = problem.RetryAfter
+		var alone time.Duration
+		problem, ok := errors.AsType[*settlement.LookError](err)
+		if ok && problem.Code != settlement.RPCHistoryUnavailable { // one that builds its index can still give out blocks
+			alone = problem.RetryAfter
 		}
-		e.failed(c.now(), retryAfter)
+		e.failed(c.now(), alone)
 	}
 	return err
 }

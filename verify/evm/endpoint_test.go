@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -135,6 +136,38 @@ func TestThrottledEndpointIsLeftAlone(t *testing.T) {
 	if _, err := chain.Head(t.Context()); err != nil {
 		t.Errorf("got %v after the time was over", err)
 	}
+}
+
+// A node that builds its index of transactions still gives out blocks.
+func TestIndexingNodeIsStillScanned(t *testing.T) {
+	t.Parallel()
+	s := newScene()
+	s.answer = answerRaw("eth_getTransactionReceipt", http.StatusOK,
+		`{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"transaction indexing is in progress"}}`)
+	chain := startChain(t, nil, startNode(t, s))
+	if _, err := chain.Verify(t.Context(), theClaim()); settlement.LookCode(err) != settlement.RPCHistoryUnavailable {
+		t.Fatalf("got %v, want RPC_HISTORY_UNAVAILABLE", err)
+	}
+	if scan, err := chain.Scan(t.Context(), 100); err != nil || len(scan.Transactions) != 1 {
+		t.Errorf("got %+v (%v), want the payment", scan, err)
+	}
+}
+
+// Many looks at once share the endpoint and what it said about its chain.
+func TestManyLooksAtOnce(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, newScene())
+	chain := startChain(t, nil, n)
+	var running sync.WaitGroup
+	for range 50 {
+		running.Go(func() {
+			if v, err := chain.Verify(t.Context(), theClaim()); outcome(v, err) != settlement.Verified {
+				t.Errorf("got %s (%v), want VERIFIED", outcome(v, err), err)
+			}
+			n.change(func(s *scene) { s.finalized++; s.latest++ })
+		})
+	}
+	running.Wait()
 }
 
 func TestChainIDIsProvenAgain(t *testing.T) {

@@ -90,6 +90,7 @@ const (
 type Chain struct {
 	id        settlement.ChainID
 	endpoints []*endpoint
+	listed    []settlement.Token                      // in the order of the configuration
 	tokens    map[settlement.Address]settlement.Token // contract → token; empty address → native coin
 	finality  Finality
 	timeout   time.Duration
@@ -108,7 +109,7 @@ func New(cfg Config) (*Chain, error) {
 		faults = append(faults, err)
 	}
 	c := &Chain{
-		id: cfg.Chain, tokens: make(map[settlement.Address]settlement.Token), finality: cfg.Finality,
+		id: cfg.Chain, listed: slices.Clone(cfg.Tokens), tokens: make(map[settlement.Address]settlement.Token), finality: cfg.Finality,
 		timeout: cfg.LookTimeout, now: cfg.Now,
 	}
 	if c.timeout <= 0 {

@@ -57,13 +57,12 @@ func (s *session) scanLogs(ctx context.Context, number uint64) (scan settlement.
 	if err != nil {
 		return settlement.Scan{}, false, err
 	}
-	addresses := make([]string, 0, len(s.chain.tokens))
+	addresses := make([]string, 0, len(s.chain.listed))
 	mayHold := false
-	for token := range s.chain.tokens {
-		addresses = append(addresses, token.String())
-		mayHold = mayHold || b.bloom.Test([]byte(token)) && b.bloom.Test([]byte(transferTopic))
+	for _, token := range s.chain.listed {
+		addresses = append(addresses, token.Address.String())
+		mayHold = mayHold || b.bloom.Test([]byte(token.Address)) && b.bloom.Test([]byte(transferTopic))
 	}
-	slices.Sort(addresses)
 	raw, err := s.call(ctx, "eth_getLogs", map[string]any{
 		"blockHash": b.hash.String(), "address": addresses,
 		"topics": []string{settlement.BlockHash(transferTopic).String()},
@@ -78,7 +77,8 @@ func (s *session) scanLogs(ctx context.Context, number uint64) (scan settlement.
 	if err := s.checkLogs(b, logs); err != nil {
 		return settlement.Scan{}, false, err
 	}
-	if covered := slices.ContainsFunc(logs, func(l logEntry) bool { return !l.within(b) }); covered || len(logs) == 0 && mayHold {
+	outside := slices.ContainsFunc(logs, func(l logEntry) bool { return !l.within(b) })
+	if outside || len(logs) == 0 && mayHold {
 		scan, err := s.receipts(ctx, b)
 		if errors.Is(err, errNoMethod) && len(logs) == 0 {
 			return s.result(b, nil), false, nil

@@ -121,6 +121,7 @@ func TestScanRefusesContradictions(t *testing.T) {
 		{name: "logs were lost, no receipts to be had", change: func(s *scene) { s.hideLogs, s.noReceipts = true, true }, want: settlement.RPCMisconfigured},
 
 		// Receipts.
+		{name: "a transaction of a type without value", config: native, change: func(s *scene) { delete(s.tx, "value"); delete(s.tx, "from") }},
 		{name: "a receipt is missing", config: native, change: func(s *scene) { s.receipts = []fields{} }, want: settlement.RPCInconsistent},
 		{name: "a receipt of another block", config: native, change: func(s *scene) { s.receipt["blockHash"] = other }, want: settlement.RPCInconsistent},
 		{name: "a receipt of another transaction", config: native, change: func(s *scene) { s.receipt["transactionHash"] = other }, want: settlement.RPCInconsistent},

@@ -204,6 +204,8 @@ func (s *session) native(ctx context.Context, in receipt) ([]settlement.Transfer
 		return nil, inconsistent("the transaction is %s", tx.txid)
 	case tx.blockHash != in.blockHash || tx.number != in.number:
 		return nil, inconsistent("transaction and receipt name different blocks")
+	case !tx.hasValue: // a type of transaction that we do not know; it may have moved something
+		return nil, undecodable("the transaction", errors.New("value is missing"))
 	case in.sender != "" && tx.from != in.sender:
 		return nil, inconsistent("transaction and receipt name different senders")
 	}
@@ -296,19 +298,15 @@ func (s *session) final(ctx context.Context) (finality, error) {
 		}
 		return finality{number: latest.number - rule.Depth, latest: latest.number, time: latest.time}, nil
 	}
+	highest := s.e.finalAtLeast(0) // before the call: a look beside this one may be told of a higher one meanwhile
 	tagged, err := s.block(ctx, rule.Tag)
 	if err != nil {
 		return finality{}, err
 	}
-	if rule.Tag != "latest" {
-		s.e.mu.Lock()
-		highest := s.e.final
-		s.e.final = max(highest, tagged.number)
-		s.e.mu.Unlock()
-		if tagged.number < highest {
-			return finality{}, inconsistent("the %s block went back from %d to %d", rule.Tag, highest, tagged.number)
-		}
+	if rule.Tag != "latest" && tagged.number < highest {
+		return finality{}, inconsistent("the %s block went back from %d to %d", rule.Tag, highest, tagged.number)
 	}
+	s.e.finalAtLeast(tagged.number)
 	return finality{number: tagged.number, hash: tagged.hash, latest: tagged.number, time: tagged.time}, nil
 }
 

@@ -139,6 +139,8 @@ func TestVerify(t *testing.T) {
 		{name: "the transaction is in another block than its receipt", change: func(s *scene) { sendNative(s); s.tx["blockHash"] = settlement.BlockHash(hash("other")).String() }, claim: native, want: settlement.RPCInconsistent},
 		{name: "the transaction is another", change: func(s *scene) { sendNative(s); s.tx["hash"] = settlement.TxID(hash("other")).String() }, claim: native, want: settlement.RPCInconsistent},
 		{name: "the sender differs from the receipt's", change: func(s *scene) { sendNative(s); s.tx["from"] = carol.String() }, claim: native, want: settlement.RPCInconsistent},
+		{name: "a transaction without a value", change: func(s *scene) { sendNative(s); delete(s.tx, "value") }, claim: native, want: settlement.RPCDecodeFailed},
+		{name: "a value from nobody", change: func(s *scene) { sendNative(s); delete(s.tx, "from") }, claim: native, want: settlement.RPCDecodeFailed},
 		{name: "a value of 65 digits", change: func(s *scene) { sendNative(s); s.tx["value"] = "0x1" + strings.Repeat("0", 64) }, claim: native, want: settlement.RPCDecodeFailed},
 
 		// A receipt that contradicts itself.
