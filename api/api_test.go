@@ -11,11 +11,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -140,7 +143,31 @@ func (r *rig) do(method, path, body string, headers ...string) answer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return answer{res.StatusCode, res.Header, text}
+	a := answer{res.StatusCode, res.Header, text}
+	r.documented(req, a)
+	return a
+}
+
+// documented checks that the OpenAPI document promises such an answer: the status, and of a problem the code.
+func (r *rig) documented(req *http.Request, a answer) {
+	r.t.Helper()
+	route := chi.NewRouteContext()
+	if !r.api.router.Match(route, req.Method, req.URL.EscapedPath()) {
+		return
+	}
+	path := r.api.api.OpenAPI().Paths[route.RoutePattern()]
+	if path == nil {
+		return
+	}
+	op := map[string]*huma.Operation{http.MethodGet: path.Get, http.MethodPost: path.Post}[req.Method]
+	if op == nil || op.Responses["default"] != nil { // the latter is a test's own
+		return
+	}
+	var p Problem
+	promised := op.Responses[strconv.Itoa(a.status)]
+	if promised == nil || a.status >= 400 && (json.Unmarshal(a.body, &p) != nil || !strings.Contains(promised.Description, "`"+string(p.Code)+"`")) {
+		r.t.Errorf("%s %s is not documented to answer %d %s", req.Method, route.RoutePattern(), a.status, a.body)
+	}
 }
 
 func (r *rig) get(path, key string) answer {
@@ -193,7 +220,13 @@ func into[T any](t *testing.T, a answer, status int) T {
 func (r *rig) order(marketplace string) (orderID string, id settlement.PaymentID) {
 	r.t.Helper()
 	r.orders++
-	orderID, id = fmt.Sprintf("ord_%d", r.orders), newID()
+	orderID = fmt.Sprintf("ord_%d", r.orders)
+	return orderID, r.orderNamed(marketplace, orderID)
+}
+
+func (r *rig) orderNamed(marketplace, orderID string) settlement.PaymentID {
+	r.t.Helper()
+	id := newID()
 	err := pgx.BeginFunc(r.t.Context(), r.pool, func(tx pgx.Tx) error {
 		_, err := store.InsertPayments(r.t.Context(), tx, []store.NewPayment{{
 			ID: id, Marketplace: marketplace, OrderID: orderID, MachineID: "mach_1", Rail: "wallet",
@@ -204,7 +237,7 @@ func (r *rig) order(marketplace string) (orderID string, id settlement.PaymentID
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return orderID, id
+	return id
 }
 
 // payable records an order that awaits a payment of 1.5 USDC.

@@ -93,9 +93,9 @@ func TestPayRateLimit(t *testing.T) {
 	}
 	into[named](t, post(two), http.StatusAccepted) // another payer at the same address is not held up
 
-	// One client that tries many tokens is held up.
+	// One client that tries many tokens is held up, whatever it says about where it comes from.
 	for i := range payWritesPerIP {
-		a := r.do(http.MethodPost, "/v1/pay/guess"+strconv.Itoa(i)+"/transactions", `{"txid":"`+txA+`"}`)
+		a := r.do(http.MethodPost, "/v1/pay/guess"+strconv.Itoa(i)+"/transactions", `{"txid":"`+txA+`"}`, "X-Forwarded-For", "192.0.2."+strconv.Itoa(i))
 		if a.status == http.StatusTooManyRequests {
 			return
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -139,6 +140,23 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.get("/v1/payments", read).problem(t, APIKeyInvalid)
+}
+
+// Order ids are the marketplace's own, whatever it puts into them.
+func TestOrderIDs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	key := r.key("acme", scopeRead)
+	for _, orderID := range []string{"a/b", "a b", "é%2F", "..", "a?b#c", "a%", strings.Repeat("x", 255)} {
+		id := r.orderNamed("acme", orderID)
+		if got := into[paymentBody](t, r.get("/v1/orders/"+url.PathEscape(orderID), key), http.StatusOK); got.PaymentID != id.String() || got.OrderID != orderID {
+			t.Errorf("%q: got payment %s of %q", orderID, got.PaymentID, got.OrderID)
+		}
+		list := into[paymentList](t, r.get("/v1/payments?order_id="+url.QueryEscape(orderID), key), http.StatusOK)
+		if len(list.Items) != 1 || list.Items[0].PaymentID != id.String() {
+			t.Errorf("list %q: got %v", orderID, list.Items)
+		}
+	}
 }
 
 func TestListPayments(t *testing.T) {
