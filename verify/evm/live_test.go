@@ -3,148 +3,103 @@ package evm
 import (
 	"crypto/ecdsa"
 	"math/big"
-	"net"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/eth/ethconfig"
-	"github.com/ethereum/go-ethereum/ethclient/simulated"
-	gethnode "github.com/ethereum/go-ethereum/node"
 
+	"github.com/settler-pay/settler/internal/devnet"
 	"github.com/settler-pay/settler/settlement"
 )
 
-// tokenCode is a contract that logs Transfer(caller, first argument, second argument) when it is called with two
-// arguments, and returns 6 to any shorter call, such as decimals(). It keeps no balances.
-func tokenCode() []byte {
-	runtime := common.FromHex("0x" +
-		"6044361060" + "00" + "57" + // fewer than 68 bytes of calldata: jump to the end
-		"602435" + "5f52" + // memory[0] = second argument
-		"600435" + "33" + // first argument, caller
-		"7f" + transferHash[2:] + // topic 0
-		"60205f" + "a3" + "00") // log the 32 bytes with three topics, stop
-	runtime[5] = byte(len(runtime)) // where the jump goes
-	runtime = append(runtime, common.FromHex("0x5b60065f5260205ff3")...)
-	return deployed(runtime)
+const liveChain settlement.ChainID = "eip155:31337"
+
+// live is a real EVM node with a real token. Blocks are made on demand.
+type live struct {
+	t     *testing.T
+	node  *devnet.Chain
+	key   *ecdsa.PrivateKey
+	payer settlement.Address
+	token common.Address
 }
 
-// deployed is the code that deploys runtime.
-func deployed(runtime []byte) []byte {
-	return append([]byte{0x60, byte(len(runtime)), 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3}, runtime...)
-}
-
-// evmNode is a real EVM node in this process, served over HTTP; blocks are made on demand.
-type evmNode struct {
-	t       *testing.T
-	backend *simulated.Backend
-	url     string
-	key     *ecdsa.PrivateKey
-	payer   settlement.Address
-	chainID *big.Int
-}
-
-func startEVM(t *testing.T) *evmNode {
+func startLive(t *testing.T) *live {
 	t.Helper()
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
 	payer := crypto.PubkeyToAddress(key.PublicKey)
-	n := &evmNode{
-		t: t, key: key, payer: settlement.Address(payer[:]), chainID: big.NewInt(31337),
-		url: "http://127.0.0.1:" + strconv.Itoa(port),
+	l := &live{t: t, key: key, payer: settlement.Address(payer[:])}
+	if l.node, err = devnet.StartChain(devnet.ChainConfig{ChainID: 31337, Accounts: []common.Address{payer}}); err != nil {
+		t.Fatal(err)
 	}
-	alloc := types.GenesisAlloc{payer: {Balance: new(big.Int).Exp(big.NewInt(10), big.NewInt(21), nil)}}
-	n.backend = simulated.NewBackend(alloc, func(cfg *gethnode.Config, e *ethconfig.Config) {
-		cfg.HTTPHost, cfg.HTTPPort, cfg.HTTPModules = "127.0.0.1", port, []string{"eth"}
-		genesis := *e.Genesis.Config
-		genesis.ChainID, genesis.BogotaTime = n.chainID, nil
-		e.Genesis.Config, e.NetworkId = &genesis, n.chainID.Uint64()
-	})
 	t.Cleanup(func() {
-		if err := n.backend.Close(); err != nil {
+		if err := l.node.Close(); err != nil {
 			t.Errorf("close the node: %v", err)
 		}
 	})
-	return n
+	if l.token, err = devnet.DeployTestToken(t.Context(), l.node, key, payer); err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
-// send signs a transaction and gives it to the node; to is nil where a contract is created.
-func (n *evmNode) send(to *common.Address, value int64, data []byte) *types.Transaction {
-	n.t.Helper()
-	client, ctx := n.backend.Client(), n.t.Context()
-	nonce, err := client.PendingNonceAt(ctx, common.BytesToAddress([]byte(n.payer)))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	tx, err := types.SignNewTx(n.key, types.LatestSignerForChainID(n.chainID), &types.DynamicFeeTx{
-		ChainID: n.chainID, Nonce: nonce, GasTipCap: big.NewInt(1e9), GasFeeCap: big.NewInt(1e12), Gas: 300_000, To: to,
-		Value: big.NewInt(value), Data: data,
+func (l *live) listed() settlement.Token {
+	return settlement.Token{Chain: liveChain, Address: settlement.Address(l.token[:]), Symbol: "TUSD", Decimals: devnet.TestTokenDecimals}
+}
+
+func (l *live) chain(tokens ...settlement.Token) *Chain {
+	l.t.Helper()
+	chain, err := New(Config{
+		Chain: liveChain, Endpoints: []Endpoint{{Name: "node", URL: l.node.URL()}}, Tokens: tokens, Finality: Finality{Depth: 2},
 	})
 	if err != nil {
-		n.t.Fatal(err)
+		l.t.Fatal(err)
 	}
-	if err := client.SendTransaction(ctx, tx); err != nil {
-		n.t.Fatal(err)
+	return chain
+}
+
+// pay sends base units of the token to bob.
+func (l *live) pay(units int64) *types.Transaction {
+	l.t.Helper()
+	tx, err := devnet.SendTestToken(l.t.Context(), l.node, l.key, l.token, common.BytesToAddress([]byte(bob)), big.NewInt(units))
+	if err != nil {
+		l.t.Fatal(err)
 	}
 	return tx
 }
 
-func (n *evmNode) deploy(code []byte) common.Address {
-	n.t.Helper()
-	tx := n.send(nil, 0, code)
-	n.backend.Commit()
-	receipt, err := n.backend.Client().TransactionReceipt(n.t.Context(), tx.Hash())
-	if err != nil || receipt.Status != 1 {
-		n.t.Fatalf("deploy: %+v, %v", receipt, err)
+func (l *live) latest() uint64 {
+	l.t.Helper()
+	number, err := l.node.Client().BlockNumber(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
 	}
-	return receipt.ContractAddress
+	return number
 }
 
-// pay is the calldata of transfer(payee, units).
-func pay(payee settlement.Address, units int64) []byte {
-	data := append([]byte{0xa9, 0x05, 0x9c, 0xbb}, common.LeftPadBytes([]byte(payee), 32)...)
-	return append(data, common.BigToHash(big.NewInt(units)).Bytes()...)
+func (l *live) claim(tx *types.Transaction, token settlement.Address, units uint64) settlement.Claim {
+	return settlement.Claim{
+		Chain: liveChain, TxID: settlement.TxID(tx.Hash().Bytes()), Payers: []settlement.Address{l.payer},
+		Want: settlement.Transfer{Token: token, Payee: bob, Amount: settlement.NewAmount(units)},
+	}
 }
 
 func TestRealChain(t *testing.T) {
 	t.Parallel()
-	n := startEVM(t)
-	token, reverting := n.deploy(tokenCode()), n.deploy(deployed([]byte{0x5f, 0x5f, 0xfd}))
-	id := settlement.ChainID("eip155:31337")
-	listed := settlement.Token{Chain: id, Address: settlement.Address(token[:]), Symbol: "USD", Decimals: 6}
-	start := func(tokens ...settlement.Token) *Chain {
-		chain, err := New(Config{
-			Chain: id, Endpoints: []Endpoint{{Name: "node", URL: n.url}}, Tokens: tokens, Finality: Finality{Depth: 2},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return chain
-	}
-	onlyToken, withNative := start(listed), start(listed, settlement.Token{Chain: id, Symbol: "ETH", Decimals: 18})
+	l := startLive(t)
+	token := l.listed().Address
+	onlyToken, withNative := l.chain(l.listed()), l.chain(l.listed(), settlement.Token{Chain: liveChain, Symbol: "ETH", Decimals: 18})
 	for _, check := range withNative.Check(t.Context()) {
-		if check.Err != nil || check.Latest != 2 || time.Since(check.HeadTime).Abs() > time.Hour {
+		if check.Err != nil || check.Latest != l.latest() || time.Since(check.HeadTime).Abs() > time.Hour {
 			t.Fatalf("check: %+v", check)
 		}
 	}
-	claim := func(tx *types.Transaction, token settlement.Address, units uint64) settlement.Claim {
-		return settlement.Claim{
-			Chain: id, TxID: settlement.TxID(tx.Hash().Bytes()), Payers: []settlement.Address{n.payer},
-			Want: settlement.Transfer{Token: token, Payee: bob, Amount: settlement.NewAmount(units)},
-		}
+	if decimals, err := onlyToken.Decimals(t.Context(), token); err != nil || decimals != devnet.TestTokenDecimals {
+		t.Errorf("decimals %d (%v), want %d", decimals, err, devnet.TestTokenDecimals)
 	}
 	verify := func(claim settlement.Claim, want settlement.Code) settlement.Verdict {
 		t.Helper()
@@ -154,118 +109,112 @@ func TestRealChain(t *testing.T) {
 		}
 		return v
 	}
-	payee := common.BytesToAddress([]byte(bob))
 
-	paid := n.send(&token, 0, pay(bob, 1_500_000))
-	sent := n.send(&payee, 77, nil)
-	failed := n.send(&reverting, 0, pay(bob, 1_500_000))
-	verify(claim(paid, listed.Address, 1_500_000), settlement.TxPending)
-	never := claim(paid, listed.Address, 1_500_000)
+	payee := common.BytesToAddress([]byte(bob))
+	paid := l.pay(1_500_000)
+	sent, err := l.node.Send(t.Context(), l.key, &payee, big.NewInt(77), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := l.pay(2_000_000_000_000) // more than there is
+	verify(l.claim(paid, token, 1_500_000), settlement.TxPending)
+	never := l.claim(paid, token, 1_500_000)
 	never.TxID = settlement.TxID(hash("never"))
 	verify(never, settlement.TxNotFound)
 
-	n.backend.Commit() // block 3
-	v := verify(claim(paid, listed.Address, 1_500_000), settlement.TxUnconfirmed)
-	if v.Transfer == nil || v.Transfer.Position != "log/0" || v.Evidence.Block != 3 {
+	number := l.latest() + 1
+	l.node.Commit()
+	v := verify(l.claim(paid, token, 1_500_000), settlement.TxUnconfirmed)
+	if v.Transfer == nil || v.Transfer.Position != "log/0" || v.Evidence.Block != number {
 		t.Errorf("young: %+v %+v", v.Transfer, v.Evidence)
 	}
-	verify(claim(failed, listed.Address, 1_500_000), settlement.TxUnconfirmed)
-	n.backend.Commit()
-	n.backend.Commit() // block 5
-	v = verify(claim(paid, listed.Address, 1_500_000), settlement.Verified)
-	if v.Evidence.Head != 3 || v.Evidence.TxSender != FormatAddress(n.payer) {
+	verify(l.claim(failed, token, 2_000_000_000_000), settlement.TxUnconfirmed)
+	l.node.Commit()
+	l.node.Commit()
+	v = verify(l.claim(paid, token, 1_500_000), settlement.Verified)
+	if v.Evidence.Head != number || v.Evidence.TxSender != FormatAddress(l.payer) {
 		t.Errorf("final: %+v", v.Evidence)
 	}
-	verify(claim(paid, listed.Address, 1_500_001), settlement.AmountMismatch)
-	verify(claim(sent, "", 77), settlement.Verified)
-	verify(claim(sent, listed.Address, 77), settlement.NoTransfer)
-	verify(claim(failed, listed.Address, 1_500_000), settlement.TxFailed)
+	verify(l.claim(paid, token, 1_500_001), settlement.AmountMismatch)
+	verify(l.claim(sent, "", 77), settlement.Verified)
+	verify(l.claim(sent, token, 77), settlement.NoTransfer)
+	verify(l.claim(failed, token, 2_000_000_000_000), settlement.TxFailed)
 
 	head, err := onlyToken.Head(t.Context())
-	if err != nil || head.Latest != 5 || head.Final != 3 {
+	if err != nil || head.Latest != number+2 || head.Final != number {
 		t.Errorf("head %+v (%v)", head, err)
 	}
 	parent := settlement.BlockHash("")
-	for number := range head.Latest + 1 {
-		logs, err := onlyToken.Scan(t.Context(), number)
+	for n := range head.Latest + 1 {
+		logs, err := onlyToken.Scan(t.Context(), n)
 		if err != nil {
-			t.Fatalf("scan of %d: %v", number, err)
+			t.Fatalf("scan of %d: %v", n, err)
 		}
-		receipts, err := withNative.Scan(t.Context(), number)
+		receipts, err := withNative.Scan(t.Context(), n)
 		if err != nil {
-			t.Fatalf("scan of %d with native coin: %v", number, err)
+			t.Fatalf("scan of %d with native coin: %v", n, err)
 		}
 		if logs.Block != receipts.Block || parent != "" && logs.Parent != parent {
-			t.Errorf("block %d: %+v and %+v after %s", number, logs.Block, receipts.Block, parent)
+			t.Errorf("block %d: %+v and %+v after %s", n, logs.Block, receipts.Block, parent)
 		}
 		parent = logs.Block.Hash
-		if number != 3 {
-			if len(logs.Transactions)+len(receipts.Transactions) > 0 {
-				t.Errorf("block %d moves %+v %+v", number, logs.Transactions, receipts.Transactions)
-			}
+		if n != number {
 			continue
 		}
 		if len(logs.Transactions) != 1 || logs.Transactions[0].TxID != settlement.TxID(paid.Hash().Bytes()) {
-			t.Errorf("block 3 moves %+v", logs.Transactions)
+			t.Errorf("logs: moves %+v", logs.Transactions)
 		}
 		if len(receipts.Transactions) != 2 || receipts.Transactions[1].Transfers[0].Position != settlement.Native {
-			t.Errorf("block 3 moves, with native coin, %+v", receipts.Transactions)
+			t.Errorf("receipts: moves %+v", receipts.Transactions)
 		}
 	}
 }
 
 func TestRealReorganisation(t *testing.T) {
 	t.Parallel()
-	n := startEVM(t)
-	token := n.deploy(tokenCode())
-	id := settlement.ChainID("eip155:31337")
-	address := settlement.Address(token[:])
-	chain, err := New(Config{
-		Chain: id, Endpoints: []Endpoint{{Name: "node", URL: n.url}}, Finality: Finality{Depth: 2},
-		Tokens: []settlement.Token{{Chain: id, Address: address, Symbol: "USD", Decimals: 6}},
-	})
+	l := startLive(t)
+	chain := l.chain(l.listed())
+	before, err := l.node.Client().HeaderByNumber(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	paid := n.send(&token, 0, pay(bob, 1_500_000))
-	claim := settlement.Claim{
-		Chain: id, TxID: settlement.TxID(paid.Hash().Bytes()), Payers: []settlement.Address{n.payer},
-		Want: settlement.Transfer{Token: address, Payee: bob, Amount: price},
-	}
-	before, err := n.backend.Client().HeaderByNumber(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.backend.Commit()
+	paid := l.pay(1_500_000)
+	claim := l.claim(paid, l.listed().Address, 1_500_000)
+	l.node.Commit()
 	young, err := chain.Verify(t.Context(), claim)
-	if err != nil || young.Code != settlement.TxUnconfirmed {
-		t.Fatalf("got %+v (%v), want TX_UNCONFIRMED", young, err)
+	if err != nil || young.Code != settlement.TxUnconfirmed || young.Transfer == nil {
+		t.Fatalf("got %+v (%v), want TX_UNCONFIRMED with its transfer", young, err)
 	}
-	if err := n.backend.Fork(before.Hash()); err != nil {
+	if err := l.node.Fork(before.Hash()); err != nil {
 		t.Fatal(err)
 	}
-	n.backend.Commit()
-	n.backend.Commit() // the new branch is the longer one
-	scan, err := chain.Scan(t.Context(), 2)
+	for range 4 { // longer than the old branch, and final
+		l.node.CommitEmpty()
+	}
+	scan, err := chain.Scan(t.Context(), young.Evidence.Block)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if scan.Block.Hash.String() == young.Evidence.BlockHash {
-		t.Fatal("the block was not replaced")
+	if scan.Block.Hash.String() == young.Evidence.BlockHash || len(scan.Transactions) != 0 {
+		t.Fatalf("block %d was not replaced by an empty one: %+v", young.Evidence.Block, scan)
 	}
-	n.backend.Commit()
-	n.backend.Commit()
 	v, err := chain.Verify(t.Context(), claim)
 	if err != nil {
 		t.Fatal(err)
 	}
-	switch v.Code {
-	case settlement.TxNotFound, settlement.TxPending: // dropped, or back in the pool
-	case settlement.Verified, settlement.TxUnconfirmed: // mined again
-		if v.Evidence.BlockHash == young.Evidence.BlockHash {
-			t.Errorf("%s in the block that was replaced", v.Code)
-		}
-	default:
-		t.Errorf("got %s", v.Code)
+	if v.Outcome() != settlement.Pending || v.Evidence != nil && v.Evidence.BlockHash == young.Evidence.BlockHash {
+		t.Errorf("dropped by a reorganisation: got %s %+v", v.Code, v.Evidence)
+	}
+
+	// The payer's wallet sends the same transaction again: the same id, in another block.
+	if err := l.node.Client().SendTransaction(t.Context(), paid); err != nil {
+		t.Logf("send again: %v", err) // the node may have kept it
+	}
+	for range 3 {
+		l.node.Commit()
+	}
+	v, err = chain.Verify(t.Context(), claim)
+	if err != nil || v.Code != settlement.Verified || v.Evidence.BlockHash == young.Evidence.BlockHash {
+		t.Errorf("mined again: got %+v (%v), want VERIFIED in another block", v, err)
 	}
 }
