@@ -30,7 +30,7 @@ func maybeItem[T any](a answer) (*T, error) {
 		return nil, err
 	}
 	var value T
-	return &value, decode(envelope.Item, &value, "item")
+	return &value, decodeValid(envelope.Item, &value, "item")
 }
 
 // list reads {"items": array, "nextCursor": string or null}.
@@ -46,7 +46,7 @@ func list[T any](a answer) (List[T], error) {
 		return List[T]{}, shapeError("items", "is null")
 	}
 	page := List[T]{NextCursor: envelope.NextCursor}
-	return page, decode(envelope.Items, &page.Items, "items")
+	return page, decodeValid(envelope.Items, &page.Items, "items")
 }
 
 // bare reads an answer without an envelope.
@@ -58,7 +58,7 @@ func bare[T any](a answer) (T, error) {
 	if !json.Valid(a.body) {
 		return value, &APIError{Code: CodeBadResponse, Status: a.status, Message: "the answer is not JSON"}
 	}
-	return value, decode(a.body, &value, "")
+	return value, decodeValid(a.body, &value, "")
 }
 
 // nothing takes any answer below 400 whatever its body.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // decode fills target, a pointer, from JSON by the rules of this API:
@@ -24,6 +24,14 @@ import (
 // key must be there, null passes), "filled" (a string that is not empty) or
 // "lenient" (a wrong type reads as the zero value).
 func decode(text []byte, target any, path string) error {
+	if !json.Valid(text) {
+		return shapeError(path, "is not JSON")
+	}
+	return decodeValid(text, target, path)
+}
+
+// decodeValid is decode for text that is known to be JSON.
+func decodeValid(text []byte, target any, path string) error {
 	if err := decodeValue(text, reflect.ValueOf(target).Elem(), path); err != nil {
 		return err
 	}
@@ -37,7 +45,7 @@ var (
 
 func decodeValue(text []byte, into reflect.Value, path string) *APIError {
 	text = bytes.TrimSpace(text)
-	if bytes.Equal(text, []byte("null")) {
+	if string(text) == "null" {
 		into.SetZero()
 		return nil
 	}
@@ -55,10 +63,10 @@ func decodeValue(text []byte, into reflect.Value, path string) *APIError {
 	case reflect.Struct:
 		return decodeStruct(text, into, path)
 	case reflect.Slice:
-		var parts []json.RawMessage
-		if json.Unmarshal(text, &parts) != nil {
+		if text[0] != '[' {
 			return shapeError(path, "is not an array")
 		}
+		parts := elements(text)
 		into.Set(reflect.MakeSlice(into.Type(), len(parts), len(parts)))
 		for i, part := range parts {
 			if err := decodeValue(part, into.Index(i), path+"["+strconv.Itoa(i)+"]"); err != nil {
@@ -67,20 +75,25 @@ func decodeValue(text []byte, into reflect.Value, path string) *APIError {
 		}
 		return nil
 	case reflect.Map:
-		var parts map[string]json.RawMessage
-		if json.Unmarshal(text, &parts) != nil {
+		if text[0] != '{' {
 			return shapeError(path, "is not an object")
 		}
-		into.Set(reflect.MakeMapWithSize(into.Type(), len(parts)))
-		for _, key := range slices.Sorted(maps.Keys(parts)) {
+		into.Set(reflect.MakeMap(into.Type()))
+		for key, part := range members(text) {
 			value := reflect.New(into.Type().Elem()).Elem()
-			if err := decodeValue(parts[key], value, path+"."+key); err != nil {
+			if err := decodeValue(part, value, path+"."+key); err != nil {
 				return err
 			}
 			into.SetMapIndex(reflect.ValueOf(key), value)
 		}
 		return nil
-	default: // string, bool, number
+	case reflect.String:
+		if text[0] != '"' {
+			return shapeError(path, "is not a string")
+		}
+		into.SetString(unquote(text))
+		return nil
+	default: // bool, int
 		if json.Unmarshal(text, into.Addr().Interface()) != nil {
 			return shapeError(path, "is not a "+into.Kind().String())
 		}
@@ -93,9 +106,7 @@ func decodeValue(text []byte, into reflect.Value, path string) *APIError {
 func decodeNumber(text []byte, into reflect.Value, path string) *APIError {
 	literal := string(text)
 	if text[0] == '"' {
-		if json.Unmarshal(text, &literal) != nil {
-			literal = ""
-		}
+		literal = unquote(text)
 	}
 	if literal == "" || !strings.ContainsRune("-0123456789", rune(literal[0])) || strings.TrimSpace(literal) != literal ||
 		!json.Valid([]byte(literal)) {
@@ -106,58 +117,87 @@ func decodeNumber(text []byte, into reflect.Value, path string) *APIError {
 }
 
 func decodeStruct(text []byte, into reflect.Value, path string) *APIError {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(text, &object) != nil {
+	if text[0] != '{' {
 		return shapeError(path, "is not an object")
 	}
-	parts := make(map[string]json.RawMessage, len(object))
-	for key, value := range object {
+	parts := make(map[string]json.RawMessage)
+	camel := make(map[string]bool) // names that were spelled in camelCase
+	for key, value := range members(text) {
 		name := camelCase(key)
-		if _, taken := object[name]; name == key || !taken {
-			parts[name] = value
+		if name == key {
+			camel[name] = true
+		} else if camel[name] {
+			continue
 		}
+		parts[name] = value
 	}
-	var extra reflect.Value
-	for i := range into.NumField() {
-		field := into.Type().Field(i)
-		if field.Name == "Extra" {
-			extra = into.Field(i)
-			continue
-		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "" || name == "-" {
-			continue
-		}
-		inner := strings.TrimPrefix(path+"."+name, ".")
-		part, found := parts[name]
-		delete(parts, name)
-		if also := field.Tag.Get("also"); also != "" {
+	plan := planOf(into.Type())
+	for _, field := range plan.fields {
+		part, found := parts[field.name]
+		delete(parts, field.name)
+		if field.also != "" {
 			if !found {
-				part, found = parts[also]
+				part, found = parts[field.also]
 			}
-			delete(parts, also)
+			delete(parts, field.also)
 		}
-		rule := field.Tag.Get("wire")
 		if !found {
-			if rule == "required" || rule == "filled" {
-				return shapeError(inner, "is missing")
+			if field.rule == "required" || field.rule == "filled" {
+				return shapeError(strings.TrimPrefix(path+"."+field.name, "."), "is missing")
 			}
 			continue
 		}
-		if err := decodeValue(part, into.Field(i), inner); err != nil {
-			if rule != "lenient" {
+		value := into.Field(field.index)
+		if err := decodeValue(part, value, strings.TrimPrefix(path+"."+field.name, ".")); err != nil {
+			if field.rule != "lenient" {
 				return err
 			}
-			into.Field(i).SetZero()
+			value.SetZero()
 		}
-		if rule == "filled" && into.Field(i).String() == "" {
-			return shapeError(inner, "is empty")
+		if field.rule == "filled" && value.String() == "" {
+			return shapeError(strings.TrimPrefix(path+"."+field.name, "."), "is empty")
 		}
 	}
-	if extra.IsValid() && len(parts) > 0 {
-		extra.Set(reflect.ValueOf(withoutSecrets(parts)))
+	if plan.extra >= 0 && len(parts) > 0 {
+		for name, part := range parts {
+			parts[name] = bytes.Clone(part) // not to hold the whole answer
+		}
+		into.Field(plan.extra).Set(reflect.ValueOf(withoutSecrets(parts)))
 	}
 	return nil
+}
+
+// plan is what the tags of a struct say. extra is the index of Extra, or -1.
+type plan struct {
+	fields []fieldPlan
+	extra  int
+}
+
+type fieldPlan struct {
+	index            int
+	name, also, rule string
+}
+
+// plans remembers them: reflect.Type → plan.
+var plans sync.Map
+
+func planOf(of reflect.Type) plan {
+	if known, ok := plans.Load(of); ok {
+		return known.(plan)
+	}
+	made := plan{extra: -1}
+	for i := range of.NumField() {
+		field := of.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case field.Name == "Extra":
+			made.extra = i
+		case name != "" && name != "-":
+			made.fields = append(made.fields, fieldPlan{i, name, field.Tag.Get("also"), field.Tag.Get("wire")})
+		}
+	}
+	plans.Store(of, made)
+	return made
 }
 
 // withoutSecrets drops unknown keys that sound like a token: Extra is printed

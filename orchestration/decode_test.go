@@ -1,6 +1,7 @@
 package orchestration
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,6 +143,41 @@ func FuzzDecode(f *testing.F) {
 		var second MarketOrder
 		if err := decode(again, &second, ""); err != nil {
 			t.Fatalf("%q encodes to %q: %v", text, again, err)
+		}
+	})
+}
+
+// FuzzSplit compares our way of taking JSON apart with encoding/json's.
+func FuzzSplit(f *testing.F) {
+	f.Add([]byte(`{"a\\"b":[1,{"x":"]}"}], "\\u00e9" : null ,"n":-1e5}`))
+	f.Add([]byte(`[ [] , {} ,"a\\\\",true]`))
+	f.Add([]byte("{\"\xff\":\"\xff\"}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		text = bytes.TrimSpace(text)
+		if !json.Valid(text) {
+			return
+		}
+		var object map[string]json.RawMessage
+		var array []json.RawMessage
+		switch text[0] {
+		case '{':
+			got := map[string]json.RawMessage{}
+			for name, value := range members(text) {
+				got[name] = value
+			}
+			if err := json.Unmarshal(text, &object); err != nil || !cmp.Equal(got, object) {
+				t.Errorf("%q: %s", text, cmp.Diff(object, got))
+			}
+		case '[':
+			got := elements(text)
+			if err := json.Unmarshal(text, &array); err != nil || len(got) != len(array) {
+				t.Fatalf("%q: %d elements, want %d", text, len(got), len(array))
+			}
+			for i := range got {
+				if !bytes.Equal(got[i], array[i]) {
+					t.Errorf("%q: element %d is %q, want %q", text, i, got[i], array[i])
+				}
+			}
 		}
 	})
 }

@@ -139,7 +139,7 @@ func (s *Server) search(c *call) (answer, error) {
 		})
 		found.Status = "completed"
 	}
-	s.searches.put(found.ID, found)
+	s.keepSearch(found)
 	return item(http.StatusCreated, wireSearch(found)), nil
 }
 
@@ -161,14 +161,10 @@ func wireSearch(found orchestration.MarketSearch) any {
 	}{found, found.Request}
 }
 
-// quote finds a quote and the search that gave it. Caller holds s.mu.
-func (s *Server) quote(id string) (orchestration.MarketQuote, bool) {
-	for _, found := range s.searches.rows {
-		for _, each := range found.Quotes {
-			if each.ID == id {
-				return each, true
-			}
-		}
+// keepSearch keeps a search and its quotes. Caller holds s.mu.
+func (s *Server) keepSearch(search orchestration.MarketSearch) {
+	s.searches.put(search.ID, search)
+	for _, each := range search.Quotes {
+		s.quotes[each.ID] = each
 	}
-	return orchestration.MarketQuote{}, false
 }

@@ -73,7 +73,7 @@ func (s *Server) createOrder(c *call) (answer, error) {
 		order.SearchID = &req.SearchID
 	}
 	if req.QuoteID != "" {
-		quote, ok := s.quote(req.QuoteID)
+		quote, ok := s.quotes[req.QuoteID]
 		switch {
 		case !ok:
 			return answer{}, notFound("quote")

@@ -92,7 +92,7 @@ func (s *Server) price(order orchestration.MarketOrder) (json.Number, *string) {
 		pricing = service.pricing()
 	}
 	if order.QuoteID != nil {
-		if quote, ok := s.quote(*order.QuoteID); ok {
+		if quote, ok := s.quotes[*order.QuoteID]; ok {
 			pricing = quote.Pricing
 		}
 	}

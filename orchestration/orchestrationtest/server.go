@@ -101,12 +101,13 @@ type Server struct {
 	jwtKey     []byte
 	rpc        map[string]string // CAIP-2 → URL
 	hook       func(machineID, orderID, event string)
-	machines   table[orchestration.Machine]      // machine id → machine
-	pairings   table[orchestration.AgentPairing] // pairing id → pairing
-	sessions   map[string]time.Time              // session id → end
-	challenges map[string]challenge              // challenge id → challenge, until used
-	searches   table[orchestration.MarketSearch] // search id → search
-	orders     table[orchestration.MarketOrder]  // order id → order
+	machines   table[orchestration.Machine]         // machine id → machine
+	pairings   table[orchestration.AgentPairing]    // pairing id → pairing
+	sessions   map[string]time.Time                 // session id → end
+	challenges map[string]challenge                 // challenge id → challenge, until used
+	searches   table[orchestration.MarketSearch]    // search id → search
+	quotes     map[string]orchestration.MarketQuote // quote id → quote of a search
+	orders     table[orchestration.MarketOrder]     // order id → order
 	payments   map[string]orchestration.MarketPayment
 	intents    map[string]int           // order id → payments created by intent calls
 	proofs     map[string][]ProofRecord // order id → accepted proofs
@@ -142,7 +143,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, mux: http.NewServeMux(), http: &http.Client{Timeout: 10 * time.Second},
 		jwtKey: randomBytes(32), rpc: maps.Clone(cfg.RPC), sessions: map[string]time.Time{}, challenges: map[string]challenge{},
-		payments: map[string]orchestration.MarketPayment{}, intents: map[string]int{}, proofs: map[string][]ProofRecord{},
+		quotes: map[string]orchestration.MarketQuote{}, payments: map[string]orchestration.MarketPayment{}, intents: map[string]int{}, proofs: map[string][]ProofRecord{},
 	}
 	if s.rpc == nil {
 		s.rpc = map[string]string{}

@@ -27,7 +27,7 @@ func (s *Server) PutPairing(pairing orchestration.AgentPairing) {
 func (s *Server) PutSearch(search orchestration.MarketSearch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.searches.put(search.ID, search)
+	s.keepSearch(search)
 }
 
 // PutOrder sets an order.
