@@ -90,24 +90,22 @@ func TestSessionPairsOnce(t *testing.T) {
 
 func TestSessionRotatesBeforeExpiry(t *testing.T) {
 	t.Parallel()
-	time := newClock()
-	m := newMarket(t, orchestrationtest.Config{Now: time.now, SessionTTL: 10 * minute})
-	session := m.session(t, nil, func(cfg *orchestration.SessionConfig) { cfg.Now = time.now })
+	now := newClock()
+	m := newMarket(t, orchestrationtest.Config{Now: now.now, SessionTTL: 10 * time.Minute})
+	session := m.session(t, nil, func(cfg *orchestration.SessionConfig) { cfg.Now = now.now })
 	if err := search(t, m, session); err != nil {
 		t.Fatal(err)
 	}
 	rotations := counted(m, "/sessions")
-	time.forward(9*minute - 1e9)
+	now.forward(9*time.Minute - time.Second)
 	if err := search(t, m, session); err != nil || rotations.Load() != 0 {
 		t.Errorf("61 s before expiry: %d rotations, %v", rotations.Load(), err)
 	}
-	time.forward(2e9)
+	now.forward(2 * time.Second)
 	if err := search(t, m, session); err != nil || rotations.Load() != 1 {
 		t.Errorf("59 s before expiry: %d rotations, %v", rotations.Load(), err)
 	}
 }
-
-const minute = time.Minute
 
 // TestSessionRotatesWhenRefused has many goroutines refused at once: one
 // rotation, and each call is made once more.
