@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/google/uuid"
 
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/orchestration/agentkey"
@@ -50,22 +48,13 @@ func TestSignatureRecoversToTheAddress(t *testing.T) {
 
 func TestLoadKeystore(t *testing.T) {
 	t.Parallel()
-	private, err := crypto.HexToECDSA(devKey)
+	account, err := keystore.StoreKey(t.TempDir(), "right", keystore.LightScryptN, keystore.LightScryptP)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := keystore.EncryptKey(&keystore.Key{
-		Id: uuid.New(), Address: crypto.PubkeyToAddress(private.PublicKey), PrivateKey: private,
-	}, "right", keystore.LightScryptN, keystore.LightScryptP)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "key.json")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := account.URL.Path
 	key, err := agentkey.LoadKeystore(path, "right")
-	if err != nil || key.Address() != devAddress {
+	if err != nil || key.Address() != account.Address.Hex() {
 		t.Errorf("got %v, %v", key, err)
 	}
 	if _, err := agentkey.LoadKeystore(path, "wrong"); !errors.Is(err, keystore.ErrDecrypt) || strings.Contains(err.Error(), "wrong") {
