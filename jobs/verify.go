@@ -52,18 +52,24 @@ func (r *Runner) verifyTransaction(ctx context.Context, t task) outcome {
 	}
 	r.cfg.Logger.InfoContext(ctx, "verdict", "payment_id", p.ID.String(), "order_id", p.OrderID, "chain", string(chain.ID),
 		"txid", chain.FormatTxID(p.Named), "reason", string(verdict.Code), "detail", verdict.Detail)
+	if verdict.Transfer != nil && claim.Used[verdict.Transfer.Position] && verdict.Outcome() == settlement.Rejected {
+		// It settled another order, whatever the funnel stopped at first.
+		return absent(p, verdict.Code, "the transfer settled another order")
+	}
 	return r.judged(ctx, t, verdict)
+}
+
+// absent is the end of the look for a named transaction that does not concern the payment.
+func absent(p settlement.Payment, reason settlement.Code, detail string) outcome {
+	return outcome{events: []settlement.Event{{
+		ID: fmt.Sprintf("absent/%s/%d", p.Named, p.Version), Payment: p.ID, Kind: settlement.EventTransactionAbsent, Version: p.Version,
+		TxID: p.Named, Reason: reason, Detail: detail,
+	}}}
 }
 
 // judged turns a verdict into what happens next.
 func (r *Runner) judged(ctx context.Context, t task, v settlement.Verdict) outcome {
 	p := t.payment
-	absent := func(reason settlement.Code, detail string) outcome {
-		return outcome{events: []settlement.Event{{
-			ID: fmt.Sprintf("absent/%s/%d", p.Named, p.Version), Payment: p.ID, Kind: settlement.EventTransactionAbsent, Version: p.Version,
-			TxID: p.Named, Reason: reason, Detail: detail,
-		}}}
-	}
 	switch {
 	case v.Code == settlement.TxUnconfirmed && v.Transfer != nil && v.Evidence != nil:
 		// The watcher makes it final, or withdraws it; Judge's own word is in the sighting already.
@@ -75,7 +81,7 @@ func (r *Runner) judged(ctx context.Context, t task, v settlement.Verdict) outco
 		return outcome{retry: backoff(max(t.attempts, 2))}
 	case v.Outcome() == settlement.Pending:
 		if v.Code == settlement.TxNotFound && r.now().After(p.Terms.Deadline.Add(p.Terms.Grace)) && t.attempts > 5 {
-			return absent(settlement.ProofExpired, "the transaction was never found")
+			return absent(p, settlement.ProofExpired, "the transaction was never found")
 		}
 		return outcome{retry: backoff(t.attempts)}
 	case v.Code == settlement.Verified:
@@ -93,9 +99,9 @@ func (r *Runner) judged(ctx context.Context, t task, v settlement.Verdict) outco
 			return outcome{events: []settlement.Event{e}}
 		}
 		// Money moved, and it is not this order's: whoever named it must not put the order before a person.
-		return absent(v.Code, "the transaction pays somebody else's order or none")
+		return absent(p, v.Code, "the transaction pays somebody else's order or none")
 	}
-	return absent(v.Code, v.Detail)
+	return absent(p, v.Code, v.Detail)
 }
 
 // attributed makes the event for a transfer found in a named transaction, and reports whether the transfer may concern

@@ -215,13 +215,21 @@ func (w *watch) sightings(ctx context.Context, scan settlement.Scan) ([]settleme
 	if err != nil {
 		return nil, err
 	}
+	used, err := w.consumed(ctx, seen)
+	if err != nil {
+		return nil, err
+	}
 	var events []settlement.Event
 	for i, s := range seen {
+		owner, taken := used[store.TransferKey{Chain: w.chain.ID, TxID: s.TxID, Position: s.Transfer.Position}]
 		terms := make(map[settlement.PaymentID]settlement.Terms, len(open[i]))
 		for _, p := range open[i] {
 			terms[p.ID] = p.Terms
 		}
 		for _, a := range settlement.Attribute(s.Transfer, open[i]) {
+			if taken && owner != a.Payment {
+				continue // looked at again after it settled its order
+			}
 			s := s
 			s.Verdict = verdictOf(a, terms[a.Payment], s, txs[i])
 			s.Verdict.Evidence = w.evidence(scan, txs[i])
@@ -229,6 +237,24 @@ func (w *watch) sightings(ctx context.Context, scan settlement.Scan) ([]settleme
 		}
 	}
 	return events, nil
+}
+
+// consumed tells which of the transfers have settled a payment already, and which one.
+func (w *watch) consumed(ctx context.Context, seen []settlement.Sighting) (map[store.TransferKey]settlement.PaymentID, error) {
+	transfers := make([]store.SeenTransfer, len(seen))
+	chains := make([]string, len(seen))
+	for i, s := range seen {
+		transfers[i], chains[i] = store.SeenTransfer{Chain: w.chain.ID, Sighting: s}, string(w.chain.ID)
+	}
+	rows, err := store.Consumed(ctx, w.r.cfg.Pool, chains, transfers)
+	if err != nil {
+		return nil, err
+	}
+	used := make(map[store.TransferKey]settlement.PaymentID, len(rows))
+	for _, c := range rows {
+		used[c.Key] = c.Payment
+	}
+	return used, nil
 }
 
 // verdictOf judges one transfer for the payment that it is attributed to.
