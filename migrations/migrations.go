@@ -142,7 +142,8 @@ func Check(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 func newProvider(pool *pgxpool.Pool) (provider *goose.Provider, closeDB func() error, err error) {
-	locker, err := lock.NewPostgresSessionLocker()
+	// Whoever waits looks every second, for five minutes.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare schema lock: %w", err)
 	}
