@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/settler-pay/settler/api"
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+)
+
+type keysCmd struct {
+	Create keysCreateCmd `cmd:"" help:"Make a key and print it; it is shown this once."`
+	List   keysListCmd   `cmd:"" help:"List all keys, revoked ones too."`
+	Revoke keysRevokeCmd `cmd:"" help:"Revoke a key; it ends at once."`
+}
+
+type keysCreateCmd struct {
+	configFlag
+
+	Name        string `required:"" help:"What the key is for, for people."`
+	Marketplace string `placeholder:"ID" help:"The marketplace that the key reaches; without it all of them, which needs the scope admin."`
+	Scope       string `required:"" enum:"read,operate,admin" help:"read, operate or admin; each includes the one before."`
+}
+
+// Run prints the key alone on standard output, for scripts, and what belongs to it on standard error.
+func (cmd *keysCreateCmd) Run(ctx context.Context, std *streams) error {
+	cfg, err := cmd.load()
+	if err != nil {
+		return err
+	}
+	known := slices.ContainsFunc(cfg.Marketplaces, func(m MarketplaceConfig) bool { return m.ID == cmd.Marketplace })
+	switch {
+	case cmd.Marketplace == "" && cmd.Scope != "admin":
+		return errors.New("a key of all marketplaces needs the scope admin; name one with --marketplace")
+	case cmd.Marketplace != "" && !known:
+		return fmt.Errorf("marketplace %q is not in the configuration", cmd.Marketplace)
+	}
+	pool, err := openPool(ctx, cfg.directURL(), 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make an id: %w", err)
+	}
+	key, hash := api.NewKey()
+	err = store.CreateAPIKey(ctx, pool, store.APIKey{
+		ID: settlement.PaymentID(id), Marketplace: cmd.Marketplace, Name: cmd.Name, Scope: cmd.Scope, CreatedAt: time.Now().UTC(),
+	}, hash)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(std.Out, key); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.Err, "This key is shown once. To revoke it: settler keys revoke %s\n", id)
+	return err
+}
+
+type keysListCmd struct {
+	configFlag
+}
+
+// Run prints one key a line; the keys themselves are not known any more.
+func (cmd *keysListCmd) Run(ctx context.Context, std *streams) error {
+	cfg, err := cmd.load()
+	if err != nil {
+		return err
+	}
+	pool, err := openPool(ctx, cfg.directURL(), 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	keys, err := store.APIKeys(ctx, pool)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tSCOPE\tMARKETPLACE\tCREATED\tREVOKED\tNAME") // Flush reports what went wrong
+	for _, k := range keys {
+		marketplace, revoked := k.Marketplace, "-"
+		if marketplace == "" {
+			marketplace = "(all)"
+		}
+		if k.RevokedAt != nil {
+			revoked = k.RevokedAt.UTC().Format(time.RFC3339)
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", uuid.UUID(k.ID), k.Scope, marketplace, k.CreatedAt.Format(time.RFC3339), revoked, k.Name)
+	}
+	return table.Flush()
+}
+
+type keysRevokeCmd struct {
+	configFlag
+
+	ID string `arg:"" help:"The key's id, as keys list shows it."`
+}
+
+// Run revokes the key.
+func (cmd *keysRevokeCmd) Run(ctx context.Context, std *streams) error {
+	id, err := settlement.ParsePaymentID(cmd.ID)
+	if err != nil {
+		return fmt.Errorf("%q is not the id of a key: %w", cmd.ID, err)
+	}
+	cfg, err := cmd.load()
+	if err != nil {
+		return err
+	}
+	pool, err := openPool(ctx, cfg.directURL(), 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	err = store.RevokeAPIKey(ctx, pool, id, time.Now().UTC())
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("there is no key %s that was not revoked", cmd.ID)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.Out, "revoked %s\n", cmd.ID)
+	return err
+}
