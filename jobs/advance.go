@@ -321,7 +321,9 @@ const workLease = 90 * time.Second
 // the usual way; the sweeper is for the day on which that job was lost.
 func dueAt(p settlement.Payment, now time.Time) time.Time {
 	switch {
-	case p.State == settlement.StateNew, p.State == settlement.StateVerified && !p.Observed, p.State.Open() && p.Named != "":
+	case p.State == settlement.StateNew, p.State == settlement.StateVerified && !p.Observed:
+		return now.Add(workLease)
+	case p.State.Open() && p.Named != "" && p.State != settlement.StateConfirming: // then the watcher follows it
 		return now.Add(workLease)
 	case p.State == settlement.StateAwaitingPayment:
 		return p.Terms.Deadline.Add(p.Terms.Grace)
@@ -337,7 +339,7 @@ func followUps(changes []store.Change) []river.InsertManyParams {
 		switch {
 		case n.State == settlement.StateNew, n.State == settlement.StateVerified && !n.Observed:
 			due[n.State] = append(due[n.State], n.ID)
-		case n.State.Open() && n.Named != "" && n.Named != c.Old.Named:
+		case n.State.Open() && n.Named != "" && (n.Named != c.Old.Named || n.State == settlement.StateVerifying && c.Old.State == settlement.StateConfirming):
 			due[settlement.StateVerifying] = append(due[settlement.StateVerifying], n.ID)
 		}
 	}

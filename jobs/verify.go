@@ -72,13 +72,14 @@ func (r *Runner) judged(ctx context.Context, t task, v settlement.Verdict) outco
 	p := t.payment
 	switch {
 	case v.Code == settlement.TxUnconfirmed && v.Transfer != nil && v.Evidence != nil:
-		// The watcher makes it final, or withdraws it; Judge's own word is in the sighting already.
-		if e, ok, err := r.attributed(ctx, p, settlement.EventTransferSeen, v); err != nil {
+		e, ok, err := r.attributed(ctx, p, settlement.EventTransferSeen, v)
+		switch {
+		case err != nil:
 			return r.again(ctx, t, err)
-		} else if ok {
-			return outcome{events: []settlement.Event{e}, retry: backoff(max(t.attempts, 2))}
+		case ok: // the watcher makes it final, or withdraws it
+			return outcome{events: []settlement.Event{e}}
 		}
-		return outcome{retry: backoff(max(t.attempts, 2))}
+		return outcome{retry: backoff(t.attempts)}
 	case v.Outcome() == settlement.Pending:
 		if v.Code == settlement.TxNotFound && r.now().After(p.Terms.Deadline.Add(p.Terms.Grace)) && t.attempts > 5 {
 			return absent(p, settlement.ProofExpired, "the transaction was never found")

@@ -1,0 +1,320 @@
+package jobs_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/settler-pay/settler/jobs"
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+)
+
+func TestPaymentsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		pay    func(r *rig)
+		reason settlement.Code
+		flag   settlement.Flag
+	}{
+		{"too little", func(r *rig) { r.pay(r.payer, r.payee, 1_499_999) }, settlement.AmountMismatch, settlement.FlagUnderpaid},
+		{"too much", func(r *rig) { r.pay(r.payer, r.payee, 1_500_001) }, settlement.AmountMismatch, settlement.FlagOverpaid},
+		{"by somebody else", func(r *rig) { r.pay(r.stranger(5_000_000), r.payee, 1_500_000) }, settlement.PayerMismatch, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			order := r.order()
+			r.tell(order)
+			r.await(order, false, settlement.StateAwaitingPayment)
+			tt.pay(r)
+			p := r.await(order, true, settlement.StateNeedsReview)
+			if p.Reason != tt.reason || (tt.flag != "" && !p.HasFlag(tt.flag)) {
+				t.Errorf("reason %s, flags %v; want %s, %s", p.Reason, p.Flags, tt.reason, tt.flag)
+			}
+			// The right payment still arrives and settles it.
+			r.pay(r.payer, r.payee, 1_500_000)
+			r.await(order, true, settlement.StateHeld)
+		})
+	}
+}
+
+func TestTransactionsThatPayNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		named  func(r *rig) common.Hash
+		reason settlement.Code
+	}{
+		{"to somebody else", func(r *rig) common.Hash { return r.pay(r.payer, common.HexToAddress("0x77"), 1_500_000) }, settlement.PayeeMismatch},
+		{"of another token", func(r *rig) common.Hash {
+			return r.payToken(r.deployToken(r.payer), r.payer, r.payee, 1_500_000)
+		}, settlement.TokenMismatch},
+		{"that was reverted", func(r *rig) common.Hash { return r.payReverted(r.payer, r.payee) }, settlement.TxFailed},
+		{"of native coin", func(r *rig) common.Hash { return r.payNative(r.payer, r.payee, 1_500_000) }, settlement.NoTransfer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			order := r.order()
+			r.tell(order)
+			p := r.await(order, false, settlement.StateAwaitingPayment)
+			hash := tt.named(r)
+			if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+				t.Fatal(err)
+			}
+			r.await(order, false, settlement.StateVerifying)
+			r.chain.Commit()
+			r.await(order, true, settlement.StateAwaitingPayment)
+			records, err := store.History(t.Context(), r.pool, p.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last := records[len(records)-1]; last.Kind != settlement.EventTransactionAbsent || last.Reason != tt.reason {
+				t.Errorf("last event %s with %s, want %s with %s", last.Kind, last.Reason, settlement.EventTransactionAbsent, tt.reason)
+			}
+		})
+	}
+}
+
+func TestTwoPaymentsForOneOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	order := r.order()
+	r.tell(order)
+	r.await(order, false, settlement.StateAwaitingPayment)
+	first := r.pay(r.payer, r.payee, 1_500_000)
+	r.await(order, true, settlement.StateHeld)
+	r.pay(r.payer, r.payee, 1_500_000)
+	r.eventually("the second payment is flagged", func() error {
+		r.chain.Commit()
+		p, err := r.payment(order)
+		switch {
+		case err != nil:
+			return err
+		case !p.HasFlag(settlement.FlagDuplicateTransfer):
+			return errNotYet
+		case p.State != settlement.StateHeld || p.PaidBy != txid(t, first):
+			return fmt.Errorf("state %s, paid by %s", p.State, p.PaidBy)
+		}
+		return nil
+	})
+}
+
+// One payer, two orders of the same terms, one transfer: which of them it pays nobody can know.
+func TestTwinOrders(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one, two := r.order(), r.order()
+	r.tell(one)
+	r.tell(two)
+	r.await(one, false, settlement.StateAwaitingPayment)
+	r.await(two, false, settlement.StateAwaitingPayment)
+	r.pay(r.payer, r.payee, 1_500_000)
+	for _, order := range []string{one, two} {
+		p := r.await(order, true, settlement.StateNeedsReview)
+		if p.Reason != settlement.TransferAmbiguous {
+			t.Errorf("order %s: reason %s, want %s", order, p.Reason, settlement.TransferAmbiguous)
+		}
+	}
+}
+
+// Mallory sees the transfer of an honest payer and hands it in for an order of her own with equal terms, first.
+func TestStrangerHandsInFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	honest := r.order()
+	buyer, pairing := r.pair(newKey(t))
+	mallory := r.orderOf(buyer, pairing)
+	r.tell(honest)
+	r.tell(mallory)
+	r.await(honest, false, settlement.StateAwaitingPayment)
+	p := r.await(mallory, false, settlement.StateAwaitingPayment)
+	hash := r.pay(r.payer, r.payee, 1_500_000)
+	if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+		t.Fatal(err)
+	}
+	paid := r.await(honest, true, settlement.StateHeld)
+	r.chain.Commit()
+	other := r.await(mallory, true, settlement.StateAwaitingPayment)
+	if paid.PaidBy != txid(t, hash) || other.Settled() {
+		t.Errorf("honest order paid by %s, stranger's settled %t", paid.PaidBy, other.Settled())
+	}
+	if len(r.market.Proofs(mallory)) != 0 {
+		t.Error("a proof was posted for the stranger's order")
+	}
+}
+
+func TestReorganisation(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.chain.Commit()
+	order := r.order()
+	r.tell(order)
+	r.await(order, false, settlement.StateAwaitingPayment)
+	fork := r.chain.Commit()
+	hash := r.pay(r.payer, r.payee, 1_500_000)
+	r.chain.Commit()
+	r.await(order, false, settlement.StateConfirming)
+
+	if err := r.chain.Fork(fork); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the other branch is longer and does not hold the transfer
+		r.chain.CommitEmpty()
+	}
+	p := r.await(order, false, settlement.StateAwaitingPayment)
+	if p.Settled() {
+		t.Fatal("settled by a transfer that has left the chain")
+	}
+	r.resend(hash)
+	p = r.await(order, true, settlement.StateHeld)
+	if p.PaidBy != txid(t, hash) {
+		t.Errorf("paid by %s, want %s", p.PaidBy, hash)
+	}
+}
+
+func TestReorganisationBeyondFinality(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.chain.Commit()
+	order := r.order()
+	r.tell(order)
+	r.await(order, false, settlement.StateAwaitingPayment)
+	fork := r.chain.Commit()
+	r.pay(r.payer, r.payee, 1_500_000)
+	r.await(order, true, settlement.StateHeld)
+	if err := r.chain.Fork(fork); err != nil {
+		t.Fatal(err)
+	}
+	for range 12 {
+		r.chain.CommitEmpty()
+	}
+	p := r.await(order, false, settlement.StateNeedsReview)
+	if p.Reason != settlement.TxReorged {
+		t.Errorf("reason %s, want %s", p.Reason, settlement.TxReorged)
+	}
+}
+
+func TestEndpointTrouble(t *testing.T) {
+	t.Parallel()
+	for _, trouble := range []string{"refused", "rate limited", "nonsense", "null receipts"} {
+		t.Run(trouble, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			order := r.order()
+			r.tell(order)
+			p := r.await(order, false, settlement.StateAwaitingPayment)
+			hash := r.pay(r.payer, r.payee, 1_500_000)
+			heal := r.breakRPC(trouble)
+			if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+				t.Fatal(err)
+			}
+			r.chain.Commit()
+			r.eventually("the trouble was met", func() error { return r.troubled() })
+			if q, err := r.payment(order); err != nil || q.State == settlement.StateNeedsReview {
+				t.Errorf("state %s (%v): a look that fails says nothing about a payment", q.State, err)
+			}
+			heal()
+			r.await(order, true, settlement.StateHeld)
+		})
+	}
+}
+
+func TestOneBadEventInABatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var orders []string
+	for range 10 {
+		order := r.order()
+		r.tell(order)
+		orders = append(orders, order)
+	}
+	var events []settlement.Event
+	for i, order := range orders {
+		p := r.await(order, false, settlement.StateAwaitingPayment)
+		e := settlement.Event{ID: "test", Payment: p.ID, Kind: settlement.EventClosed, Reason: "TEST"}
+		if i == 5 {
+			e.Kind = settlement.EventReleased // nothing to release
+		}
+		events = append(events, e)
+	}
+	results, err := r.runner.Advance(t.Context(), events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, res := range results {
+		switch {
+		case i == 5 && !errors.Is(res.Err, settlement.ErrNotAccepted):
+			t.Errorf("event 5: %v, want %v", res.Err, settlement.ErrNotAccepted)
+		case i != 5 && (res.Err != nil || res.Payment.State != settlement.StateClosed):
+			t.Errorf("event %d: %s, %v; want closed", i, res.Payment.State, res.Err)
+		}
+	}
+	again, err := r.runner.Advance(t.Context(), events[0])
+	if err != nil || !errors.Is(again[0].Err, jobs.ErrDuplicate) {
+		t.Errorf("repeated event: %v, %v; want %v", again, err, jobs.ErrDuplicate)
+	}
+}
+
+// Two batches name the same transfers in opposite order, at the same time.
+func TestBatchesClaimTheSameTransfersInOppositeOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var events []settlement.Event
+	for i := range 20 {
+		buyer, pairing := r.pair(newKey(t))
+		order := r.orderOf(buyer, pairing)
+		r.tell(order)
+		p := r.await(order, false, settlement.StateAwaitingPayment)
+		events = append(events, confirmation(p, byte(i)))
+	}
+	reversed := make([]settlement.Event, len(events))
+	for i, e := range events {
+		reversed[len(events)-1-i] = e
+	}
+	done := make(chan []jobs.Result, 2)
+	for _, batch := range [][]settlement.Event{events, reversed} {
+		go func() {
+			results, err := r.runner.Advance(t.Context(), batch...)
+			if err != nil {
+				t.Error(err)
+			}
+			done <- results
+		}()
+	}
+	accepted := 0
+	for range 2 {
+		for _, res := range <-done {
+			if res.Err == nil {
+				accepted++
+			} else if !errors.Is(res.Err, jobs.ErrDuplicate) {
+				t.Errorf("%v, want accepted or duplicate", res.Err)
+			}
+		}
+	}
+	if accepted != len(events) {
+		t.Errorf("%d confirmations accepted, want %d", accepted, len(events))
+	}
+}
+
+// confirmation is a final transfer that pays the payment.
+func confirmation(p settlement.Payment, n byte) settlement.Event {
+	id := settlement.TxID(strings.Repeat(string([]byte{n + 1}), 32))
+	transfer := settlement.Transfer{
+		Token: p.Terms.Token.Address, Payer: p.Terms.ProvenPayer, Payee: p.Terms.Payee, Amount: p.Terms.Amount, Position: "log/0",
+	}
+	block := settlement.Block{Number: p.Terms.FromBlock + 1, Hash: settlement.BlockHash(strings.Repeat("b", 32)), Time: p.Terms.NotBefore}
+	evidence := &settlement.Evidence{Chain: p.Terms.Token.Chain, Block: block.Number, BlockHash: block.Hash.String(), BlockTime: block.Time}
+	return settlement.Event{
+		ID: "confirmed/" + id.String(), Payment: p.ID, Kind: settlement.EventPaymentConfirmed,
+		Sighting: &settlement.Sighting{
+			TxID: id, Transfer: transfer, Block: block,
+			Verdict: settlement.Verdict{Code: settlement.Verified, Transfer: &transfer, Evidence: evidence},
+		},
+	}
+}

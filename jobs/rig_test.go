@@ -1,0 +1,361 @@
+package jobs_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/settler-pay/settler/internal/chaintest"
+	"github.com/settler-pay/settler/internal/devnet"
+	"github.com/settler-pay/settler/internal/pgtest"
+	"github.com/settler-pay/settler/jobs"
+	"github.com/settler-pay/settler/orchestration"
+	"github.com/settler-pay/settler/orchestration/agentkey"
+	"github.com/settler-pay/settler/orchestration/orchestrationtest"
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
+	"github.com/settler-pay/settler/verify/evm"
+)
+
+const marketplace = "acme"
+
+// rig is a marketplace on real parts: Postgres, an EVM node behind a proxy that can misbehave, the acting orchestrator over
+// HTTP, and one or more Runners.
+type rig struct {
+	t       *testing.T
+	pool    *pgxpool.Pool
+	chain   *devnet.Chain
+	rpc     *chaintest.Proxy
+	market  *orchestrationtest.Server
+	client  *orchestration.Client
+	token   common.Address
+	payee   common.Address
+	service string
+
+	setup  setup
+	runner *jobs.Runner
+	stop   func() // ends the runner's work and waits for it
+
+	machine string
+	agentID string // pairing of the buyer
+	buyer   *orchestration.Session
+	payer   *ecdsa.PrivateKey // the buyer's wallet; its key signed the pairing
+	sent    []*types.Transaction
+	met     *atomic.Int64 // how often breakRPC has misbehaved
+}
+
+// setup changes what a rig is made of.
+type setup struct {
+	deadline, grace time.Duration
+	rail            orchestration.RailType
+	price           string
+	advice          func(*orchestration.RailRecommendation)
+	idle            bool // the runner is not started
+}
+
+func newRig(t *testing.T, change ...func(*setup)) *rig {
+	t.Helper()
+	s := setup{deadline: time.Hour, grace: 10 * time.Minute, rail: "wdk-usdt-transfer", price: "1.5"}
+	for _, c := range change {
+		c(&s)
+	}
+	r := &rig{t: t, setup: s, pool: pgtest.New(t), service: "svc:charge", payee: common.HexToAddress("0xbeefbeefbeefbeefbeefbeefbeefbeefbeefbeef")}
+	r.payer = newKey(t)
+	wallets := []common.Address{address(r.payer)}
+	var err error
+	r.chain, err = devnet.StartChain(devnet.ChainConfig{ChainID: chainID(), Accounts: wallets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.chain.Close() })
+	r.token = r.deployToken(r.payer)
+	r.rpc = chaintest.NewProxy(t, r.chain.URL())
+
+	advice := orchestration.RailRecommendation{
+		DefaultRail: s.rail, Required: true, SupportedRails: []orchestration.RailType{s.rail}, Chain: string(r.chainID()), Token: "TUSD",
+		TokenAddress: r.token.Hex(), PayeeAddress: r.payee.Hex(),
+	}
+	if s.advice != nil {
+		s.advice(&advice)
+	}
+	r.market = orchestrationtest.New(orchestrationtest.Config{
+		RPC: map[string]string{string(r.chainID()): r.chain.URL()},
+		Services: []orchestrationtest.Service{{
+			ID: r.service, Name: "Charging", ServiceType: "machine.commerce", Price: jsonNumber(s.price), Currency: "TUSD", Payment: advice,
+		}},
+	})
+	server := httptest.NewServer(r.market)
+	t.Cleanup(server.Close)
+	r.client, err = orchestration.New(orchestration.Config{BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.machine = r.registerMachine()
+	r.buyer, r.agentID = r.pair(r.payer)
+
+	r.runner = r.newRunner(s)
+	if !s.idle {
+		r.stop = r.start(r.runner)
+	}
+	t.Cleanup(func() {
+		if r.stop != nil {
+			r.stop()
+		}
+		pgtest.CheckBooks(t, r.pool)
+	})
+	return r
+}
+
+func (r *rig) chainID() settlement.ChainID {
+	return settlement.ChainID(fmt.Sprintf("eip155:%d", r.chain.ChainID()))
+}
+
+func (r *rig) newRunner(s setup) *jobs.Runner {
+	r.t.Helper()
+	token, err := evm.ParseAddress(r.token.Hex())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	tokens := []settlement.Token{{Chain: r.chainID(), Address: token, Symbol: "TUSD", Decimals: 6}}
+	chain, err := evm.New(evm.Config{
+		Chain: r.chainID(), Endpoints: []evm.Endpoint{{Name: "proxy", URL: r.rpc.URL()}}, Tokens: tokens, Finality: evm.Finality{Depth: 2},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	key, err := agentkey.Generate()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	runner, err := jobs.New(jobs.Config{
+		Pool: r.pool, DirectURL: r.pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: slog.New(slog.NewTextHandler(testWriter{r.t}, nil)),
+		Marketplaces: []jobs.Marketplace{{
+			ID: marketplace, Client: r.client, Deadline: s.deadline, Grace: s.grace, Skew: time.Minute,
+			Session: func(machineID string) (*orchestration.Session, error) {
+				return orchestration.NewSession(orchestration.SessionConfig{
+					Client: r.client, Signer: key, MachineID: machineID, AgentAddress: key.Address(), AgentProvider: "settler", AgentRole: "settlement",
+				})
+			},
+		}},
+		Chains: []jobs.Chain{{
+			ID: r.chainID(), Aliases: []string{"dev"}, Tokens: tokens, Finality: "depth 2", PollInterval: 20 * time.Millisecond,
+			Verifier: chain, Watcher: chain, ParseAddress: evm.ParseAddress, FormatAddress: evm.FormatAddress,
+			ParseTxID: evm.ParseTxID, FormatTxID: evm.FormatTxID,
+		}},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return runner
+}
+
+// start makes the runner work and returns what ends it.
+func (r *rig) start(runner *jobs.Runner) (stop func()) {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- runner.Run(ctx) }()
+	r.eventually("the runner is ready", func() error { return runner.Ready(ctx) })
+	var ended bool
+	return func() {
+		if ended {
+			return
+		}
+		ended = true
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				r.t.Errorf("Run: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			r.t.Error("Run did not end within 20 s")
+		}
+	}
+}
+
+// order creates an order at the orchestrator as the buyer does, without telling settler.
+func (r *rig) order() string {
+	r.t.Helper()
+	return r.orderOf(r.buyer, r.agentID)
+}
+
+func (r *rig) orderOf(buyer *orchestration.Session, pairing string) string {
+	r.t.Helper()
+	var order orchestration.MarketOrder
+	err := buyer.Do(r.t.Context(), func(token orchestration.Secret) error {
+		search, err := r.client.SearchMarket(r.t.Context(), token, orchestration.MarketSearchRequest{MachineID: r.machine, AgentPairingID: pairing})
+		if err != nil {
+			return err
+		}
+		order, err = r.client.CreateMarketOrder(r.t.Context(), token, orchestration.CreateMarketOrderRequest{
+			MachineID: r.machine, AgentPairingID: pairing, ServiceID: r.service, SearchID: search.ID, QuoteID: search.Quotes[0].ID,
+		})
+		return err
+	})
+	if err != nil {
+		r.t.Fatalf("create order: %v", err)
+	}
+	return order.ID
+}
+
+// tell sends the webhook of the order.
+func (r *rig) tell(order string) {
+	r.t.Helper()
+	r.webhook(order, fmt.Sprintf("msg_%s_%d", order, time.Now().UnixNano()))
+}
+
+func (r *rig) webhook(order, id string) {
+	r.t.Helper()
+	err := r.runner.AcceptWebhook(r.t.Context(), store.Webhook{
+		Marketplace: marketplace, ID: id, BodySHA256: sha256.Sum256([]byte(id)), Type: "order.updated", MachineID: r.machine, OrderID: order,
+	})
+	if err != nil {
+		r.t.Fatalf("accept webhook: %v", err)
+	}
+}
+
+// payment is the order's payment as it is now.
+func (r *rig) payment(order string) (settlement.Payment, error) {
+	payments, err := store.ListPayments(r.t.Context(), r.pool, store.PaymentFilter{Marketplace: marketplace, OrderID: order, Limit: 2})
+	if err != nil {
+		return settlement.Payment{}, err
+	}
+	if len(payments) != 1 {
+		return settlement.Payment{}, fmt.Errorf("%d payments of order %s", len(payments), order)
+	}
+	return payments[0], nil
+}
+
+// await waits until the order's payment is in one of the states. Blocks are made meanwhile when mine is set.
+func (r *rig) await(order string, mine bool, states ...settlement.State) settlement.Payment {
+	r.t.Helper()
+	var last settlement.Payment
+	r.eventually(fmt.Sprintf("order %s is %v", order, states), func() (err error) {
+		if last, err = r.payment(order); err != nil {
+			return err
+		}
+		if slices.Contains(states, last.State) {
+			return nil
+		}
+		if mine {
+			r.chain.Commit()
+		}
+		return fmt.Errorf("it is %s (%s: %s)", last.State, last.Reason, last.Detail)
+	})
+	return last
+}
+
+// eventually polls with a deadline.
+func (r *rig) eventually(what string, check func() error) {
+	r.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited 30 s until %s: %v", what, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// history is the kinds of the payment's events in order.
+func (r *rig) history(p settlement.Payment) []settlement.EventKind {
+	r.t.Helper()
+	records, err := store.History(r.t.Context(), r.pool, p.ID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	kinds := make([]settlement.EventKind, len(records))
+	for i, record := range records {
+		kinds[i] = record.Kind
+	}
+	return kinds
+}
+
+func (r *rig) registerMachine() string {
+	r.t.Helper()
+	ctx := r.t.Context()
+	const ref = "did:peaq:42"
+	controller, err := agentkey.FromHex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	challenge, err := r.client.CreateMachineIdentityChallenge(ctx, ref)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	signature, err := controller.SignMessage(ctx, []byte(challenge.Message))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	machine, err := r.client.CreateMachine(ctx, orchestration.CreateMachineRequest{
+		DisplayName: "Charger", OwnerID: "acme", MachineType: "ev-charger", RuntimeProfile: "test", IdentityRef: ref,
+		IdentityProof: &orchestration.ChallengeProof{ChallengeID: challenge.ChallengeID, Signature: signature},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := r.client.UpdateMachine(ctx, machine.ID, orchestration.UpdateMachineRequest{Status: orchestration.MachineActive}); err != nil {
+		r.t.Fatal(err)
+	}
+	return machine.ID
+}
+
+// pair makes a buyer whose wallet is the key.
+func (r *rig) pair(wallet *ecdsa.PrivateKey) (*orchestration.Session, string) {
+	r.t.Helper()
+	key, err := agentkey.FromHex(common.Bytes2Hex(crypto.FromECDSA(wallet)))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	session, err := orchestration.NewSession(orchestration.SessionConfig{
+		Client: r.client, Signer: key, MachineID: r.machine, AgentAddress: key.Address(), AgentProvider: "test", AgentRole: "buyer",
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	id, err := session.PairingID(r.t.Context())
+	if err != nil {
+		r.t.Fatalf("pair: %v", err)
+	}
+	return session, id
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func address(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
+
+// testWriter logs through the test, so that a failure shows what the runner did.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	defer func() { _ = recover() }() // a line that comes after the test's end is dropped
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+var errNotYet = errors.New("not yet")
