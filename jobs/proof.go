@@ -162,7 +162,7 @@ func (r *Runner) proofFailed(ctx context.Context, t task, chain Chain, err error
 	// Before a person is called: it may be refused because it stands there already.
 	held, readErr := r.marketplaces[t.payment.Marketplace].Client.GetMarketPayment(ctx, t.payment.OrderID)
 	if readErr != nil {
-		return r.again(ctx, t, fmt.Errorf("read payment back after %v: %w", err, readErr))
+		return r.again(ctx, t, fmt.Errorf("read payment back: %w, after the refusal: %w", readErr, err))
 	}
 	if o, decided := readBack(t, chain, held); decided {
 		return o

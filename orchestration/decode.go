@@ -23,11 +23,11 @@ import (
 // Tags: json gives the name; also gives a second one; wire is "required" (the
 // key must be there, null passes), "filled" (a string that is not empty) or
 // "lenient" (a wrong type reads as the zero value).
-func decode(text []byte, target any, path string) error {
+func decode(text []byte, target any) error {
 	if !json.Valid(text) {
-		return shapeError(path, "is not JSON")
+		return shapeError("", "is not JSON")
 	}
-	return decodeValid(text, target, path)
+	return decodeValid(text, target, "")
 }
 
 // decodeValid is decode for text that is known to be JSON.

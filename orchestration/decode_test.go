@@ -104,7 +104,7 @@ func TestUnknownTokensAreNotKept(t *testing.T) {
 	t.Parallel()
 	var pairing AgentPairing
 	err := decode([]byte(`{"id":"p","machineId":"m","agentAddress":"","agentProvider":"","agentRole":"","status":"active","hasAuthToken":true,
-		"delegationPolicy":{},"createdAt":"","updatedAt":"","refresh_token":"T","sessionSecret":"T","colour":"red"}`), &pairing, "item")
+		"delegationPolicy":{},"createdAt":"","updatedAt":"","refresh_token":"T","sessionSecret":"T","colour":"red"}`), &pairing)
 	if err != nil || len(pairing.Extra) != 1 {
 		t.Errorf("extra %s, %v", pairing.Extra, err)
 	}
@@ -133,7 +133,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"a__b":{},"_":1,"":2}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var order MarketOrder
-		if decode(text, &order, "") != nil {
+		if decode(text, &order) != nil {
 			return
 		}
 		again, err := json.Marshal(order)
@@ -141,7 +141,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q decodes to what does not encode: %v", text, err)
 		}
 		var second MarketOrder
-		if err := decode(again, &second, ""); err != nil {
+		if err := decode(again, &second); err != nil {
 			t.Fatalf("%q encodes to %q: %v", text, again, err)
 		}
 	})

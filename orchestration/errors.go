@@ -44,7 +44,7 @@ func (e *APIError) Error() string {
 // Unwrap gives the code, so that errors.Is finds it.
 func (e *APIError) Unwrap() error { return e.Code }
 
-// NetworkError: no answer came. The cause says why, without the URL's query.
+// NetworkError means that no answer came. The cause says why, without the URL's query.
 type NetworkError struct {
 	Cause error
 	op    string
@@ -67,12 +67,12 @@ func (e *NetworkError) refused() bool {
 	return ok && op.Op == "dial"
 }
 
-// ConfigError: a client or session cannot be built from what was given.
+// ConfigError means that a client or session cannot be built from what was given.
 type ConfigError struct{ Problem string }
 
 func (e *ConfigError) Error() string { return "orchestration config: " + e.Problem }
 
-// ValidationError: an argument was refused before anything was sent. Field is
+// ValidationError means that an argument was refused before anything was sent. Field is
 // spelled as in the vendor's SDK (snake_case).
 type ValidationError struct{ Field, Constraint string }
 

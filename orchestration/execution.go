@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// ExecuteMarketOrderRequest: everything may be left out.
+// ExecuteMarketOrderRequest is what execute takes: everything may be left out.
 type ExecuteMarketOrderRequest struct {
 	Input map[string]any `json:"input,omitempty"`
 	// PaymentSignature is the signed x402 header of the proof; "" on other rails.
 	PaymentSignature Secret `json:"-"`
 }
 
-// ExecuteMarketOrderAnswer: Execution tells what happened, not the HTTP status.
+// ExecuteMarketOrderAnswer is what execute answers: Execution tells what happened, not the HTTP status.
 type ExecuteMarketOrderAnswer struct {
 	Order     MarketOrder `json:"order" wire:"required"`
 	Execution Execution   `json:"execution" wire:"required"`
@@ -83,7 +83,7 @@ func (c *Client) ExecuteMarketOrder(ctx context.Context, token Secret, orderID s
 	})
 }
 
-// ConfirmMarketOrderAnswer: Payment is nil when none was required.
+// ConfirmMarketOrderAnswer is what confirm answers: Payment is nil when none was required.
 type ConfirmMarketOrderAnswer struct {
 	Order   MarketOrder    `json:"order" wire:"required"`
 	Payment *MarketPayment `json:"payment"`
@@ -97,13 +97,13 @@ func (c *Client) ConfirmMarketOrder(ctx context.Context, token Secret, orderID s
 	return send(ctx, c, r, bare[ConfirmMarketOrderAnswer])
 }
 
-// DisputeMarketOrderRequest: Reason is required.
+// DisputeMarketOrderRequest is what dispute takes: Reason is required.
 type DisputeMarketOrderRequest struct {
 	Reason   string         `json:"reason"`
 	Evidence map[string]any `json:"evidence,omitempty"`
 }
 
-// DisputeMarketOrderAnswer: Payment is nil when there is none.
+// DisputeMarketOrderAnswer is what dispute answers: Payment is nil when there is none.
 type DisputeMarketOrderAnswer struct {
 	Order   MarketOrder    `json:"order" wire:"required"`
 	Payment *MarketPayment `json:"payment"`

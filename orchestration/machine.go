@@ -64,7 +64,7 @@ type MachineIdentityChallenge struct {
 	ControllerAddresses []string `json:"controllerAddresses" wire:"required"`
 }
 
-// CreateMachineRequest: names, owner, type and profile are required. Identity
+// CreateMachineRequest describes a new machine: names, owner, type and profile are required. Identity
 // and its proof are required by newer servers only; older ones take a machine
 // without them.
 type CreateMachineRequest struct {

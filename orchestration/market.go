@@ -41,7 +41,7 @@ type MarketService struct {
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
-func (s *MarketService) UnmarshalJSON(text []byte) error { return decode(text, s, "") }
+func (s *MarketService) UnmarshalJSON(text []byte) error { return decode(text, s) }
 
 // MarshalJSON writes the wire form, Extra included.
 func (s MarketService) MarshalJSON() ([]byte, error) {
@@ -124,7 +124,7 @@ type MarketSearch struct {
 	CreatedAt      string                     `json:"createdAt" wire:"required"`
 }
 
-// MarketSearchRequest: everything may be left out.
+// MarketSearchRequest is what a search looks for: everything may be left out.
 type MarketSearchRequest struct {
 	MachineID              string              `json:"machineId,omitempty"`
 	AgentPairingID         string              `json:"agentPairingId,omitempty"`

@@ -54,7 +54,7 @@ type MarketOrder struct {
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
-func (o *MarketOrder) UnmarshalJSON(text []byte) error { return decode(text, o, "") }
+func (o *MarketOrder) UnmarshalJSON(text []byte) error { return decode(text, o) }
 
 // MarshalJSON writes the wire form, Extra included.
 func (o MarketOrder) MarshalJSON() ([]byte, error) {
@@ -115,7 +115,7 @@ func (c *Client) AllMarketOrders(ctx context.Context, machineID string) iter.Seq
 	})
 }
 
-// CreateMarketOrderRequest: MachineID, AgentPairingID and ServiceID are required.
+// CreateMarketOrderRequest describes a new order: MachineID, AgentPairingID and ServiceID are required.
 type CreateMarketOrderRequest struct {
 	MachineID           string              `json:"machineId"`
 	AgentPairingID      string              `json:"agentPairingId"`

@@ -70,7 +70,7 @@ type ChallengeProof struct {
 	Signature   string `json:"signature"`
 }
 
-// AgentPairingChallengeRequest: all but AgentDID is required.
+// AgentPairingChallengeRequest says who wants to pair: all but AgentDID is required.
 type AgentPairingChallengeRequest struct {
 	AgentAddress  string `json:"agentAddress"`
 	AgentProvider string `json:"agentProvider"`

@@ -52,7 +52,7 @@ type MarketPayment struct {
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
-func (p *MarketPayment) UnmarshalJSON(text []byte) error { return decode(text, p, "") }
+func (p *MarketPayment) UnmarshalJSON(text []byte) error { return decode(text, p) }
 
 // MarshalJSON writes the wire form, Extra included.
 func (p MarketPayment) MarshalJSON() ([]byte, error) {
@@ -78,7 +78,7 @@ type Proof struct {
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
-func (p *Proof) UnmarshalJSON(text []byte) error { return decode(text, p, "") }
+func (p *Proof) UnmarshalJSON(text []byte) error { return decode(text, p) }
 
 // MarshalJSON writes the wire form, Extra included.
 func (p Proof) MarshalJSON() ([]byte, error) {

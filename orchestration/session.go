@@ -80,8 +80,10 @@ func NewSession(cfg SessionConfig) (*Session, error) {
 		return nil, &ConfigError{Problem: "session needs a signer"}
 	}
 	for _, each := range []param{
-		{"machine id", cfg.MachineID}, {"agent address", cfg.AgentAddress},
-		{"agent provider", cfg.AgentProvider}, {"agent role", cfg.AgentRole},
+		{"machine id", cfg.MachineID},
+		{"agent address", cfg.AgentAddress},
+		{"agent provider", cfg.AgentProvider},
+		{"agent role", cfg.AgentRole},
 	} {
 		if strings.TrimSpace(each.value) == "" {
 			return nil, &ConfigError{Problem: "session needs the " + each.name}

@@ -304,9 +304,17 @@ func TestPayoutsByTheTable(t *testing.T) {
 		call string
 		want orchestration.PaymentStatus
 	}{
-		{"intent_created", "release", ""}, {"held", "release", ""}, {"release_pending", "release", "released"}, {"released", "release", ""},
-		{"frozen", "release", ""}, {"held", "refund", "refunded"}, {"frozen", "refund", "refunded"}, {"release_pending", "refund", "refunded"},
-		{"intent_created", "refund", ""}, {"released", "refund", ""}, {"refunded", "refund", ""},
+		{"intent_created", "release", ""},
+		{"held", "release", ""},
+		{"release_pending", "release", "released"},
+		{"released", "release", ""},
+		{"frozen", "release", ""},
+		{"held", "refund", "refunded"},
+		{"frozen", "refund", "refunded"},
+		{"release_pending", "refund", "refunded"},
+		{"intent_created", "refund", ""},
+		{"released", "refund", ""},
+		{"refunded", "refund", ""},
 	} {
 		payment, _ := b.Payment(b.order.ID)
 		payment.Status = test.from
