@@ -54,7 +54,7 @@ lint: ## linters and the arrows between packages
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: generate generate-check
-generate: ## rewrite generated files: queries, docs/states.md
+generate: ## rewrite generated files: queries, docs/states.md, contract bindings
 	$(SQLC) generate --file store/sqlc.yaml
 	$(GO) generate ./...
 # A developer's tree may be dirty, so the tree before is compared with the tree after, not with the last commit.
@@ -74,7 +74,10 @@ check: fmt-check vet lint generate-check tidy-check race ## everything CI demand
 
 .PHONY: contracts-check vuln
 contracts-check: ## compile the Solidity sources and compare (needs Node and its packages)
-	cd contracts && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent && node build.mjs --check
+	@cd contracts && cp combined.json combined.json.before && trap 'rm -f combined.json.before' EXIT && \
+	npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent && npm run --silent build && \
+	if cmp combined.json.before combined.json; then echo 'combined.json is what the sources give'; \
+	else echo 'combined.json was stale; it is rewritten, commit it and make generate'; exit 1; fi
 vuln: ## known vulnerabilities in what we import (needs the vulnerability database)
 	$(TOOL) govulncheck ./...
 
