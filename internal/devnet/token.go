@@ -22,11 +22,7 @@ func addressOf(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAdd
 // DeployTestToken deploys TUSD from the key's account and mints a million to the holder. It waits until both are in a
 // block, and seals one itself where blocks are made on demand.
 func DeployTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, holder common.Address) (common.Address, error) {
-	artifact, err := contracts.Load("TestUSD")
-	if err != nil {
-		return common.Address{}, err
-	}
-	tx, err := chain.Send(ctx, key, nil, nil, artifact.Bytecode)
+	tx, err := chain.Send(ctx, key, nil, nil, common.FromHex(contracts.TestUSDMetaData.Bin))
 	if err != nil {
 		return common.Address{}, fmt.Errorf("deploy test token: %w", err)
 	}
@@ -40,7 +36,7 @@ func DeployTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, h
 
 // MintTestToken mints base units to the holder and waits for the block.
 func MintTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, token, holder common.Address, amount *big.Int) error {
-	tx, err := callToken(ctx, chain, key, token, "mint", holder, amount)
+	tx, err := chain.Send(ctx, key, &token, nil, contracts.NewTestUSD().PackMint(holder, amount))
 	if err == nil {
 		_, err = chain.mined(ctx, tx)
 	}
@@ -52,19 +48,7 @@ func MintTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, tok
 
 // SendTestToken sends base units from the key's account and does not wait for the block.
 func SendTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, token, to common.Address, amount *big.Int) (*types.Transaction, error) {
-	return callToken(ctx, chain, key, token, "transfer", to, amount)
-}
-
-func callToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, token common.Address, method string, args ...any) (*types.Transaction, error) {
-	artifact, err := contracts.Load("TestUSD")
-	if err != nil {
-		return nil, err
-	}
-	data, err := artifact.ABI.Pack(method, args...)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", method, err)
-	}
-	return chain.Send(ctx, key, &token, nil, data)
+	return chain.Send(ctx, key, &token, nil, contracts.NewTestUSD().PackTransfer(to, amount))
 }
 
 // mined waits for the transaction's block.
