@@ -486,3 +486,15 @@ func TestDocumentationNamesEveryKey(t *testing.T) {
 		t.Errorf("docs/configuration.md describes %s, which does not exist", row)
 	}
 }
+
+func FuzzReadYAML(f *testing.F) {
+	f.Add(goodConfig)
+	f.Add("? a\n: b\n")
+	f.Add("log: |\n  text\nlisten: !!str 1\nchains: [{}, null, 0x]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg := defaultConfig()
+		if err := readYAML(cfg, []byte(text)); err == nil {
+			_ = cfg.Check() // whatever was read can be judged
+		}
+	})
+}
