@@ -2,4 +2,4 @@
 // them. So far it is the token of development chains. It deploys nothing: internal/devnet does.
 package contracts
 
-//go:generate go run github.com/ethereum/go-ethereum/cmd/abigen@v1.17.10 --v2 --combined-json combined.json --pkg contracts --out bindings.go
+//go:generate go tool -modfile=../tools/go.mod abigen --v2 --combined-json combined.json --pkg contracts --out bindings.go
