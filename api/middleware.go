@@ -73,7 +73,7 @@ func (s *server) survive(next http.Handler) http.Handler {
 			if fault == nil {
 				return
 			}
-			if fault == http.ErrAbortHandler { // the way to cut a connection; net/http handles it
+			if fault == http.ErrAbortHandler { //nolint:errorlint // panicked with to cut a connection; net/http compares it like this
 				panic(fault)
 			}
 			s.cfg.Logger.ErrorContext(r.Context(), "request panicked", "request_id", requestID(r.Context()),
