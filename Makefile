@@ -72,12 +72,14 @@ tidy-check: ## fail when go.mod or go.sum is not tidy
 .PHONY: check
 check: fmt-check vet lint generate-check tidy-check race ## everything CI demands; needs Go and a C compiler
 
-.PHONY: contracts-check vuln
+.PHONY: contracts-check page-check vuln
 contracts-check: ## compile the Solidity sources and compare (needs Node and its packages)
 	@cd contracts && cp combined.json combined.json.before && trap 'rm -f combined.json.before' EXIT && \
 	npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent && npm run --silent build && \
 	if cmp combined.json.before combined.json; then echo 'combined.json is what the sources give'; \
 	else echo 'combined.json was stale; it is rewritten, commit it and make generate'; exit 1; fi
+page-check: build ## open the API's page in a browser (needs Chromium)
+	.ci/page-check bin/settler
 vuln: ## known vulnerabilities in what we import (needs the vulnerability database)
 	$(TOOL) govulncheck ./...
 
