@@ -6,16 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/eth"
+	"github.com/ethereum/go-ethereum/eth/catalyst"
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
+	"github.com/ethereum/go-ethereum/eth/filters"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/ethereum/go-ethereum/ethclient/simulated"
 	"github.com/ethereum/go-ethereum/node"
+	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // ChainConfig describes a development chain.
@@ -34,36 +40,47 @@ type ChainConfig struct {
 type Chain struct {
 	id     uint64
 	url    string
+	node   *node.Node
+	pool   *txpool.TxPool
 	client *ethclient.Client
 	end    chan struct{} // closed by Close
 	ended  sync.WaitGroup
+	close  sync.Once
 
-	mu      sync.Mutex // guards backend: it seals one block at a time
-	backend *simulated.Backend
+	sealing sync.Mutex // guards beacon: it seals one block at a time
+	beacon  *catalyst.SimulatedBeacon
+	sending sync.Mutex // held from a nonce to its transaction
 }
 
 // StartChain starts a chain.
 func StartChain(cfg ChainConfig) (*Chain, error) {
-	port, err := freeLoopbackPort()
-	if err != nil {
-		return nil, err
-	}
-	alloc := make(types.GenesisAlloc)
-	coins := new(big.Int).Mul(big.NewInt(1000), big.NewInt(1e18))
-	for _, account := range cfg.Accounts {
-		alloc[account] = types.Account{Balance: coins}
-	}
-	backend := simulated.NewBackend(alloc, func(n *node.Config, e *ethconfig.Config) {
-		n.HTTPHost, n.HTTPPort, n.HTTPModules = "127.0.0.1", port, []string{"eth", "net", "web3"}
-		// The development configuration has every fork there is: the one that no network has yet would change the price of gas.
-		chain := *e.Genesis.Config
-		chain.BogotaTime = nil
-		chain.ChainID = new(big.Int).SetUint64(cfg.ChainID)
-		e.Genesis.Config, e.NetworkId = &chain, cfg.ChainID
+	// go-ethereum/ethclient/simulated does the same, but on a port that must be chosen before, and without its pool.
+	stack, err := node.New(&node.Config{
+		HTTPHost: "127.0.0.1", HTTPPort: 0, HTTPModules: []string{"eth", "net", "web3"}, HTTPVirtualHosts: []string{"localhost"},
+		HTTPTimeouts: rpc.DefaultHTTPTimeouts, HTTPBodyLimit: node.DefaultConfig.HTTPBodyLimit,
+		BatchRequestLimit: node.DefaultConfig.BatchRequestLimit, BatchResponseMaxSize: node.DefaultConfig.BatchResponseMaxSize,
+		P2P: p2p.Config{NoDiscovery: true, NoDial: true},
 	})
-	c := &Chain{id: cfg.ChainID, url: fmt.Sprintf("http://127.0.0.1:%d", port), backend: backend, end: make(chan struct{})}
+	if err != nil {
+		return nil, fmt.Errorf("make the chain's node: %w", err)
+	}
+	backend, err := eth.New(stack, ethConfig(cfg))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make the chain: %w", err), stack.Close())
+	}
+	stack.RegisterAPIs([]rpc.API{{
+		Namespace: "eth", Service: filters.NewFilterAPI(filters.NewFilterSystem(backend.APIBackend, filters.Config{})),
+	}})
+	if err := stack.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the chain's node: %w", err), stack.Close())
+	}
+	c := &Chain{id: cfg.ChainID, url: stack.HTTPEndpoint(), node: stack, pool: backend.TxPool(), end: make(chan struct{})}
+	const onDemand = 0
+	if c.beacon, err = catalyst.NewSimulatedBeacon(onDemand, common.Address{}, backend); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the chain's beacon: %w", err), stack.Close())
+	}
 	if c.client, err = ethclient.Dial(c.url); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the chain: %w", err), backend.Close())
+		return nil, errors.Join(fmt.Errorf("connect to the chain: %w", err), stack.Close())
 	}
 	if cfg.BlockTime > 0 {
 		c.ended.Go(func() { c.seal(cfg.BlockTime) })
@@ -71,13 +88,24 @@ func StartChain(cfg ChainConfig) (*Chain, error) {
 	return c, nil
 }
 
-func freeLoopbackPort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+// ethConfig is the chain in memory, with every fork that Ethereum has today.
+func ethConfig(cfg ChainConfig) *ethconfig.Config {
+	rules := *params.AllDevChainProtocolChanges
+	// The development rules have a fork that no network has yet, and it would change the price of gas.
+	rules.BogotaTime = nil
+	rules.ChainID = new(big.Int).SetUint64(cfg.ChainID)
+	alloc := core.SystemContractAllocs()
+	coins := new(big.Int).Mul(big.NewInt(1000), big.NewInt(params.Ether))
+	for _, account := range cfg.Accounts {
+		alloc[account] = types.Account{Balance: coins}
 	}
-	defer func() { _ = l.Close() }() // only its number is wanted
-	return l.Addr().(*net.TCPAddr).Port, nil
+	config := ethconfig.Defaults
+	config.Genesis = &core.Genesis{Config: &rules, GasLimit: config.Miner.GasCeil, Alloc: alloc}
+	config.NetworkId = cfg.ChainID
+	config.SyncMode = ethconfig.FullSync
+	config.TxPool.NoLocals = true
+	config.LogNoHistory = true // logs are searched block by block: an index lags behind the head
+	return &config
 }
 
 func (c *Chain) seal(every time.Duration) {
@@ -104,42 +132,61 @@ func (c *Chain) Client() *ethclient.Client { return c.client }
 
 // Commit seals a block with the transactions that wait, and returns its hash.
 func (c *Chain) Commit() common.Hash {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.backend.Commit()
+	c.sealing.Lock()
+	defer c.sealing.Unlock()
+	return c.beacon.Commit()
 }
 
-// Fork makes the next blocks follow the block with the hash. The new branch is the chain once it is longer.
-func (c *Chain) Fork(parent common.Hash) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.backend.Fork(parent); err != nil {
-		return fmt.Errorf("fork at %s: %w", parent, err)
+// Fork makes the block with the hash the head: the blocks after it have left the chain, and the next ones follow it. The
+// transactions of the blocks that left wait again, as they do on a real node; those that waited before are lost. A real
+// node would show the other branch only once it is longer.
+func (c *Chain) Fork(head common.Hash) error {
+	c.sealing.Lock()
+	defer c.sealing.Unlock()
+	if err := c.dropWaiting(); err != nil {
+		return err
+	}
+	if err := c.beacon.Fork(head); err != nil {
+		return fmt.Errorf("fork at %s: %w", head, err)
 	}
 	return nil
 }
 
 // CommitEmpty seals a block without the transactions that wait; they are lost.
 func (c *Chain) CommitEmpty() common.Hash {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.backend.Rollback()
-	return c.backend.Commit()
+	c.sealing.Lock()
+	defer c.sealing.Unlock()
+	_ = c.dropWaiting() // it errs only after Close, and then there is no block either
+	return c.beacon.Commit()
 }
 
-// Close ends the node.
-func (c *Chain) Close() error {
-	close(c.end)
-	c.ended.Wait()
-	c.client.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.backend.Close()
+// dropWaiting empties the pool, after it has taken back what a fork returned to it.
+func (c *Chain) dropWaiting() error {
+	if err := c.pool.Sync(); err != nil {
+		return fmt.Errorf("wait for the chain's pool: %w", err)
+	}
+	c.pool.Clear()
+	return nil
+}
+
+// Close ends the node. Calling it again does nothing.
+func (c *Chain) Close() (err error) {
+	c.close.Do(func() {
+		close(c.end)
+		c.ended.Wait()
+		c.client.Close()
+		c.sealing.Lock()
+		defer c.sealing.Unlock()
+		err = errors.Join(c.beacon.Stop(), c.node.Close())
+	})
+	return err
 }
 
 // Send signs a transaction with the next nonce of the key's account and sends it, without waiting for its block. to is nil
 // to deploy data.
 func (c *Chain) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Transaction, error) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	from := addressOf(key)
 	nonce, err := c.client.PendingNonceAt(ctx, from)
 	if err != nil {
@@ -158,6 +205,10 @@ func (c *Chain) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	}
 	if err := c.client.SendTransaction(ctx, tx); err != nil {
 		return nil, fmt.Errorf("send transaction: %w", err)
+	}
+	// The pool counts it a moment later; the next nonce is right only then.
+	if err := c.pool.Sync(); err != nil {
+		return nil, fmt.Errorf("wait for the chain's pool: %w", err)
 	}
 	return tx, nil
 }

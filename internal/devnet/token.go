@@ -19,8 +19,8 @@ const TestTokenDecimals = 6
 
 func addressOf(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
 
-// DeployTestToken deploys TUSD from the key's account and mints a million to the holder. It waits until both are in a
-// block, and seals one itself where blocks are made on demand.
+// DeployTestToken deploys TUSD from the key's account and mints a million to the holder. Both are in blocks when it returns:
+// it seals them itself, also where blocks are made by time.
 func DeployTestToken(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, holder common.Address) (common.Address, error) {
 	tx, err := chain.Send(ctx, key, nil, nil, common.FromHex(contracts.TestUSDMetaData.Bin))
 	if err != nil {
