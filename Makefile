@@ -42,6 +42,10 @@ cover: ## run the tests and write coverage.html
 	$(GO) tool cover -html=cover.out -o coverage.html
 	@$(GO) tool cover -func=cover.out | tail -1
 
+.PHONY: bench
+bench: ## measure the promised speeds, RUN=name for one
+	$(GO) run ./internal/bench $(if $(RUN),-run $(RUN))
+
 .PHONY: fmt fmt-check vet lint
 fmt: ## format the Go files
 	$(TOOL) golangci-lint fmt ./...
