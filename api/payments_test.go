@@ -21,14 +21,14 @@ func TestPaymentThroughItsLife(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	key := r.key("acme", scopeRead)
-	orderID, id := r.order("acme")
+	orderID, _ := r.order("acme")
 
 	b := into[paymentBody](t, r.get("/v1/orders/"+orderID, key), http.StatusOK)
 	if b.State != "new" || b.ActsNext != "us" || b.Price != nil || b.Instructions != nil || len(b.History) != 0 {
 		t.Errorf("new: got %+v", b)
 	}
 
-	orderID, id = r.payable("acme")
+	orderID, id := r.payable("acme")
 	b = into[paymentBody](t, r.get("/v1/payments/"+id.String(), key), http.StatusOK)
 	if b.State != "awaiting_payment" || b.ActsNext != "payer" || b.OrderID != orderID || b.Platform.Status != "pending" {
 		t.Errorf("awaiting payment: got %+v", b)

@@ -22,9 +22,9 @@ func TestOrderIsPaidFoundAndProven(t *testing.T) {
 	r := newRig(t)
 	order := r.order()
 	r.tell(order)
-	p := r.await(order, false, settlement.StateAwaitingPayment)
+	r.await(order, false, settlement.StateAwaitingPayment)
 	hash := r.pay(r.payer, r.payee, 1_500_000)
-	p = r.await(order, true, settlement.StateHeld)
+	p := r.await(order, true, settlement.StateHeld)
 
 	if got := common.BytesToHash([]byte(p.PaidBy)); got != hash {
 		t.Errorf("paid by %s, want %s", got, hash)

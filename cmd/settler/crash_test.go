@@ -124,7 +124,7 @@ func newCrashRun(t *testing.T, program string) *crashRun {
 	t.Cleanup(func() { _ = server.stop() })
 	r.market = server.handler
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // only its number is wanted
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

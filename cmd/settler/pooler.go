@@ -79,7 +79,8 @@ func connectSimple(ctx context.Context, url string) (*pgx.Conn, error) {
 
 func backendOf(ctx context.Context, db interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) (pid int32, err error) {
+},
+) (pid int32, err error) {
 	if err := db.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid); err != nil {
 		return 0, fmt.Errorf("ask for the backend's process id: %w", err)
 	}

@@ -145,7 +145,7 @@ func TestVerifyEVM(t *testing.T) {
 			if err := decoder.Decode(&answer); err != nil {
 				t.Fatalf("%v: %q %q", err, out, errs)
 			}
-			if _, err := decoder.Token(); err != io.EOF || strings.Count(out, "\n") != 1 { //nolint:errorlint // Token promises io.EOF itself
+			if _, err := decoder.Token(); err != io.EOF || strings.Count(out, "\n") != 1 {
 				t.Errorf("more than one JSON object: %q", out)
 			}
 			if exit != test.exit || answer.Verdict != test.verdict || answer.Code != test.code || answer.Reason == "" || errs != "" {

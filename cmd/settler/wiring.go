@@ -84,7 +84,7 @@ func newChains(ctx context.Context, cfg *Config, logger *slog.Logger) ([]jobs.Ch
 // misconfigured reports whether any of the errors joined in err says that the endpoint or a token is not what the
 // configuration says.
 func misconfigured(err error) bool {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of the joined errors is asked below
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, each := range joined.Unwrap() {
 			if misconfigured(each) {
 				return true

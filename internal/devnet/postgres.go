@@ -117,7 +117,7 @@ func (p *Postgres) start(ctx context.Context, spec childSpec, account *serverUse
 	}
 	go func() {
 		defer close(lines)
-		defer output.Close()
+		defer func() { _ = output.Close() }() // read to its end
 		scanner := bufio.NewScanner(output)
 		for scanner.Scan() {
 			lines <- scanner.Text()

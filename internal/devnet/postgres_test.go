@@ -270,7 +270,7 @@ func startHolder(t *testing.T, dir string) (holder *exec.Cmd, url <-chan string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	holder = exec.Command(program) //nolint:noctx // the test kills it
+	holder = exec.Command(program)
 	holder.Env = append(os.Environ(), holderVariable+"="+dir)
 	if _, err := holder.StdinPipe(); err != nil {
 		t.Fatal(err)

@@ -151,7 +151,7 @@ func (c *child) prepare() error {
 	if err != nil {
 		return fmt.Errorf("open PostgreSQL's log: %w", err)
 	}
-	defer logs.Close()
+	defer func() { _ = logs.Close() }() // the server has a copy
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -235,7 +235,7 @@ func (c *child) serveOn(lock *os.File, port uint32, address string) error {
 	if err != nil {
 		return fmt.Errorf("open PostgreSQL's log: %w", err)
 	}
-	defer logs.Close()
+	defer func() { _ = logs.Close() }() // the server has a copy
 	settings := []string{
 		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", fmt.Sprintf("port=%d", port),
 	}

@@ -55,7 +55,7 @@ func joinServer(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer starting.Close()
+	defer func() { _ = starting.Close() }() // gives the lock back
 	if users == nil {
 		if users, err = lockFile(ctx, filepath.Join(dir, usersName), syscall.LOCK_SH); err != nil {
 			return "", err
