@@ -22,8 +22,11 @@ type Config struct {
 	Listen string `yaml:"listen" env:"LISTEN"`
 	// PublicURL is where payers reach the API; the links that they get begin with it. Defaults to http:// and the
 	// address that is listened on.
-	PublicURL string         `yaml:"public_url" env:"PUBLIC_URL"`
-	Database  DatabaseConfig `yaml:"database" envPrefix:"DATABASE_"`
+	PublicURL string `yaml:"public_url" env:"PUBLIC_URL"`
+	// TrustedProxies are CIDR prefixes of proxies whose X-Forwarded-For is believed, so that rate limits count payers and
+	// not the proxy. Defaults to none.
+	TrustedProxies []string       `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
+	Database       DatabaseConfig `yaml:"database" envPrefix:"DATABASE_"`
 	// PayTokenKey derives the tokens in payers' links: at least 32 bytes in hex or base64, the same in every process; with
 	// another key all links change. Required.
 	PayTokenKey  secret              `yaml:"pay_token_key" env:"PAY_TOKEN_KEY"`

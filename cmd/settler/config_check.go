@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -38,6 +39,11 @@ func (c *Config) Check() error {
 	}
 	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
 		f.add("public_url is not an http or https URL without user, query and fragment")
+	}
+	for i, prefix := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(prefix); err != nil {
+			f.add("trusted_proxies[%d] %q is not a CIDR prefix such as 10.0.0.0/8", i, prefix)
+		}
 	}
 	c.Database.check(&f)
 	if _, err := c.payTokenKey(); err != nil {

@@ -146,7 +146,8 @@ func startService(ctx context.Context, cfg *Config, logger *slog.Logger) (_ *ser
 	undo = append(undo, func() { _ = listener.Close() }) // nothing was accepted
 	url := "http://" + listener.Addr().String()
 	handler, err := api.New(api.Config{
-		Runner: runner, Pool: pool, Marketplaces: webhookSecrets(cfg), PublicURL: publicURL(cfg, url), Logger: logger, Version: readBuild().Version,
+		Runner: runner, Pool: pool, Marketplaces: webhookSecrets(cfg), PublicURL: publicURL(cfg, url),
+		TrustedProxies: cfg.TrustedProxies, Logger: logger, Version: readBuild().Version,
 	})
 	if err != nil {
 		return nil, err
