@@ -46,10 +46,13 @@ type Postgres struct {
 	stop  sync.Once
 }
 
+// ErrDirInUse means that another process has a server in the directory.
+var ErrDirInUse = errors.New("the directory of PostgreSQL is in use")
+
 // stopTimeout is how long Stop waits for the child. It exceeds what the child grants the server.
 const stopTimeout = 50 * time.Second
 
-// StartPostgres starts a server, or returns why it cannot: another process uses the directory, it holds the data of another
+// StartPostgres starts a server, or returns why it cannot: another process uses the directory (ErrDirInUse), it holds the data of another
 // major version, or the program could not be downloaded. The main function must begin with MaybePostgresChild.
 func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if cfg.Dir == "" {
@@ -233,6 +236,9 @@ func (p *Postgres) NewDatabase(ctx context.Context, name string) (string, error)
 	return database.String(), nil
 }
 
+// Done is closed when the server has ended, whether or not by Stop.
+func (p *Postgres) Done() <-chan struct{} { return p.done }
+
 // Stop ends the server and waits for that. Calling it again does nothing.
 func (p *Postgres) Stop() (err error) {
 	p.stop.Do(func() { err = errors.Join(p.end(), p.lock.Close()) })
@@ -272,8 +278,8 @@ func lockDir(ctx context.Context, dir string) (*os.File, error) {
 			if err != nil {
 				who = "another process"
 			}
-			return nil, errors.Join(fmt.Errorf(
-				"%s uses PostgreSQL's directory %s: stop it, or set SETTLER_DEV_DIR to another directory", who, dir), file.Close())
+			return nil, errors.Join(fmt.Errorf("%w: %s uses %s; stop it, or set SETTLER_DEV_DIR to another directory",
+				ErrDirInUse, who, dir), file.Close())
 		}
 		select {
 		case <-ctx.Done():

@@ -160,7 +160,7 @@ func TestPostgresRefusesDirectories(t *testing.T) {
 		}
 		defer server.Stop() //nolint:errcheck // the test is over
 		_, err = devnet.StartPostgres(t.Context(), devnet.PostgresConfig{Dir: dir})
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d uses", os.Getpid())) {
+		if !errors.Is(err, devnet.ErrDirInUse) || !strings.Contains(err.Error(), fmt.Sprintf("process %d uses", os.Getpid())) {
 			t.Errorf("second start: %v", err)
 		}
 		query(t, server.URL(), "select 'the first still works'")

@@ -138,8 +138,7 @@ func runServer(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("open the users' lock: %w", err)
 	}
-	config := devnet.PostgresConfig{Dir: filepath.Join(dir, "postgres")}
-	server, err := devnet.StartPostgres(ctx, config)
+	server, err := startPostgres(ctx, filepath.Join(dir, "postgres"))
 	if err != nil {
 		return err
 	}
@@ -150,16 +149,31 @@ func runServer(ctx context.Context, dir string) error {
 	if err := errors.Join(os.WriteFile(address+".new", []byte(server.URL()), 0o600), os.Rename(address+".new", address)); err != nil {
 		return errors.Join(fmt.Errorf("tell the server's URL: %w", err), server.Stop())
 	}
-	if err := waitUnused(file); err != nil {
+	if err := waitUnused(file, server.Done()); err != nil {
 		return errors.Join(err, server.Stop())
 	}
-	// We hold the users' lock until this process ends.
+	// We hold the users' lock, if we have it, until this process ends.
 	return errors.Join(os.Remove(address), server.Stop())
 }
 
-// waitUnused returns with the lock when nobody has held it for idleTime.
-func waitUnused(file *os.File) error {
-	for idleSince := time.Now(); ; time.Sleep(pollTime) {
+// startPostgres waits for the process of a server that was killed, which notices that a moment later.
+func startPostgres(ctx context.Context, dir string) (*devnet.Postgres, error) {
+	for begin := time.Now(); ; time.Sleep(pollTime) {
+		server, err := devnet.StartPostgres(ctx, devnet.PostgresConfig{Dir: dir})
+		if !errors.Is(err, devnet.ErrDirInUse) || time.Since(begin) > idleTime {
+			return server, err
+		}
+	}
+}
+
+// waitUnused returns with the lock when nobody has held it for idleTime, and without it when the server has ended by itself.
+func waitUnused(file *os.File, ended <-chan struct{}) error {
+	for idleSince := time.Now(); ; {
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(pollTime):
+		}
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case errors.Is(err, syscall.EWOULDBLOCK):
