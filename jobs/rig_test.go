@@ -46,6 +46,7 @@ type rig struct {
 	service string
 
 	setup  setup
+	agent  *agentkey.Key // ours; every runner has the same
 	runner *jobs.Runner
 	stop   func() // ends the runner's work and waits for it
 
@@ -105,6 +106,9 @@ func newRig(t *testing.T, change ...func(*setup)) *rig {
 	}
 	r.machine = r.registerMachine()
 	r.buyer, r.agentID = r.pair(r.payer)
+	if r.agent, err = agentkey.Generate(); err != nil {
+		t.Fatal(err)
+	}
 
 	r.runner = r.newRunner(s)
 	if !s.idle {
@@ -136,10 +140,7 @@ func (r *rig) newRunner(s setup) *jobs.Runner {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	key, err := agentkey.Generate()
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	key := r.agent
 	runner, err := jobs.New(jobs.Config{
 		Pool: r.pool, DirectURL: r.pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: slog.New(slog.NewTextHandler(testWriter{r.t}, nil)),
 		Marketplaces: []jobs.Marketplace{{
