@@ -263,14 +263,14 @@ func (r *rig) await(order string, mine bool, states ...settlement.State) settlem
 // eventually polls with a deadline.
 func (r *rig) eventually(what string, check func() error) {
 	r.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited 30 s until %s: %v", what, err)
+			r.t.Fatalf("waited 2 min until %s: %v", what, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

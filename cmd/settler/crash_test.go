@@ -184,7 +184,7 @@ chains:
 // settle runs the program until the order is settled, with a crash at the point when one is named.
 func (r *crashRun) settle(point, log string) {
 	t := r.t
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	first := r.start(ctx, "SETTLER_CRASH_AT="+point, "SETTLER_CRASH_LOG="+log)
 	var order string
