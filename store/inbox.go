@@ -38,14 +38,21 @@ func InsertWebhooks(ctx context.Context, tx pgx.Tx, webhooks []Webhook, now, due
 		p.OrderIds = append(p.OrderIds, w.OrderID)
 	}
 	q := sqlcgen.New(tx)
-	if err := q.InsertInbox(ctx, p); err != nil {
+	n, err := q.InsertInbox(ctx, p)
+	if err != nil {
 		return nil, fmt.Errorf("store %d webhooks: %w", len(webhooks), err)
+	}
+	bodies := make(map[WebhookKey][sha256.Size]byte, len(webhooks))
+	if int(n) == len(webhooks) { // none was there before, which is the usual case
+		for _, w := range webhooks {
+			bodies[WebhookKey{w.Marketplace, w.ID}] = w.BodySHA256
+		}
+		return bodies, nil
 	}
 	rows, err := q.InboxBodies(ctx, sqlcgen.InboxBodiesParams{Marketplaces: p.Marketplaces, WebhookIds: p.WebhookIds})
 	if err != nil {
 		return nil, fmt.Errorf("read back %d webhooks: %w", len(webhooks), err)
 	}
-	bodies := make(map[WebhookKey][sha256.Size]byte, len(rows))
 	for _, r := range rows {
 		bodies[WebhookKey{r.Marketplace, r.WebhookID}] = [sha256.Size]byte(r.BodySha256)
 	}

@@ -1,4 +1,4 @@
--- name: InsertInbox :exec
+-- name: InsertInbox :execrows
 insert into inbox (marketplace, webhook_id, body_sha256, type, machine_id, order_id, received_at, due_at)
 select unnest(sqlc.arg(marketplaces)::text[]), unnest(sqlc.arg(webhook_ids)::text[]), unnest(sqlc.arg(bodies)::bytea[]), unnest(sqlc.arg(types)::text[]),
        unnest(sqlc.arg(machine_ids)::text[]), unnest(sqlc.arg(order_ids)::text[]), sqlc.arg(received_at)::timestamptz, sqlc.arg(due_at)::timestamptz

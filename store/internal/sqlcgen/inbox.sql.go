@@ -54,7 +54,7 @@ func (q *Queries) InboxBodies(ctx context.Context, arg InboxBodiesParams) ([]Inb
 	return items, nil
 }
 
-const insertInbox = `-- name: InsertInbox :exec
+const insertInbox = `-- name: InsertInbox :execrows
 insert into inbox (marketplace, webhook_id, body_sha256, type, machine_id, order_id, received_at, due_at)
 select unnest($1::text[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[]),
        unnest($5::text[]), unnest($6::text[]), $7::timestamptz, $8::timestamptz
@@ -72,8 +72,8 @@ type InsertInboxParams struct {
 	DueAt        time.Time
 }
 
-func (q *Queries) InsertInbox(ctx context.Context, arg InsertInboxParams) error {
-	_, err := q.db.Exec(ctx, insertInbox,
+func (q *Queries) InsertInbox(ctx context.Context, arg InsertInboxParams) (int64, error) {
+	result, err := q.db.Exec(ctx, insertInbox,
 		arg.Marketplaces,
 		arg.WebhookIds,
 		arg.Bodies,
@@ -83,7 +83,10 @@ func (q *Queries) InsertInbox(ctx context.Context, arg InsertInboxParams) error 
 		arg.ReceivedAt,
 		arg.DueAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const saveInbox = `-- name: SaveInbox :exec
