@@ -192,13 +192,16 @@ func (c *Chain) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	if err != nil {
 		return nil, fmt.Errorf("read nonce of %s: %w", from, err)
 	}
-	price, err := c.client.SuggestGasPrice(ctx)
+	head, err := c.client.HeaderByNumber(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("read gas price: %w", err)
+		return nil, fmt.Errorf("read base fee: %w", err)
 	}
+	// Not the suggested price: it follows what was paid last, so that a multiple of it grows without end.
+	price := new(big.Int).Mul(head.BaseFee, big.NewInt(4))
+	price.Add(price, big.NewInt(params.GWei))
 	// Gas is not estimated: a transaction that will be reverted must be sent all the same.
 	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(new(big.Int).SetUint64(c.id)), &types.LegacyTx{
-		Nonce: nonce, GasPrice: price.Mul(price, big.NewInt(4)), Gas: 2_000_000, To: to, Value: value, Data: data,
+		Nonce: nonce, GasPrice: price, Gas: 2_000_000, To: to, Value: value, Data: data,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign transaction: %w", err)
