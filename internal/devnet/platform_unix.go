@@ -6,12 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
-// nobody is the user and group id that the server has when we are root, unless its directory belongs to somebody else.
-const nobody = 65534
+// nobody is whom the server runs as when we are root, unless its directory belongs to somebody else. initdb insists on a
+// user that the system knows by name.
+func nobody() *serverUser {
+	const usual = 65534
+	account := &serverUser{uid: usual, gid: usual}
+	known, err := user.Lookup("nobody")
+	if err != nil {
+		return account
+	}
+	uid, uidErr := strconv.ParseInt(known.Uid, 10, 64) // -2 on macOS
+	gid, gidErr := strconv.ParseInt(known.Gid, 10, 64)
+	if uidErr == nil && gidErr == nil {
+		account.uid, account.gid = uint32(uid), uint32(gid) //nolint:gosec // -2 is meant to become the last but one
+	}
+	return account
+}
 
 // serverUser is whom the server runs as; nil for ourselves.
 type serverUser struct{ uid, gid uint32 }
@@ -26,11 +42,11 @@ func serverAccount(dir string) (*serverUser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at PostgreSQL's directory: %w", err)
 	}
-	account := &serverUser{uid: nobody, gid: nobody}
+	account := nobody()
 	if owner, is := info.Sys().(*syscall.Stat_t); is && owner.Uid != 0 {
 		account = &serverUser{uid: owner.Uid, gid: owner.Gid}
-	} else if err := os.Chown(dir, nobody, nobody); err != nil {
-		return nil, fmt.Errorf("give PostgreSQL's directory to user %d, because it does not run as root: %w", nobody, err)
+	} else if err := os.Chown(dir, int(account.uid), int(account.gid)); err != nil {
+		return nil, fmt.Errorf("give PostgreSQL's directory to user %d, because it does not run as root: %w", account.uid, err)
 	}
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		info, err := os.Stat(parent)

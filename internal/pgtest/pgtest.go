@@ -137,27 +137,20 @@ func open(t testing.TB, address string) *pgxpool.Pool {
 	return pool
 }
 
-// serverURL finds the server once in a process; a failure is tried again by the next test.
+// serverURL finds the server, once in a process: a failure is the failure of all its tests.
 func serverURL(ctx context.Context) (string, error) {
 	if address := os.Getenv("SETTLER_TEST_DATABASE_URL"); address != "" {
 		return address, nil
 	}
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.url == "" {
-		address, err := joinServer(ctx)
-		if err != nil {
-			return "", err
-		}
-		shared.url = address
-	}
-	return shared.url, nil
+	shared.once.Do(func() { shared.url, shared.err = joinServer(ctx) })
+	return shared.url, shared.err
 }
 
-// shared is the embedded server's URL; "" until it was found.
+// shared is the embedded server's URL, or why there is none.
 var shared struct {
-	sync.Mutex
-	url string
+	once sync.Once
+	url  string
+	err  error
 }
 
 // template returns the name of a migrated database to clone. It is named after the schema: another schema makes another.
