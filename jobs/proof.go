@@ -19,10 +19,36 @@ const patience = 5
 // postProofs tells the orchestrator about verified payments. The payments are marked before the first call; one that
 // comes with the mark may have been posted by a run that did not end, and is read back first.
 func (r *Runner) postProofs(ctx context.Context, job *river.Job[postProofsArgs]) error {
-	return r.eachPayment(ctx, job.ID, job.Args.Payments, []settlement.State{settlement.StateVerified}, true, r.postProof)
+	seen, err := r.transfersOf(ctx, job.Args.Payments)
+	if err != nil {
+		return err
+	}
+	return r.eachPayment(ctx, job.ID, job.Args.Payments, []settlement.State{settlement.StateVerified}, true, func(ctx context.Context, t task) outcome {
+		return r.postProof(ctx, t, seen[t.payment.ID])
+	})
 }
 
-func (r *Runner) postProof(ctx context.Context, t task) outcome {
+// transfersOf reads the transfers of all payments at once. Those that pay were final before the job was inserted, and
+// final ones never change, so that they may be read before the payments are claimed.
+func (r *Runner) transfersOf(ctx context.Context, texts []string) (map[settlement.PaymentID][]store.SeenTransfer, error) {
+	ids := make([]settlement.PaymentID, 0, len(texts))
+	for _, text := range texts {
+		if id, err := settlement.ParsePaymentID(text); err == nil { // eachPayment refuses the job for the others
+			ids = append(ids, id)
+		}
+	}
+	transfers, err := store.TransfersOf(ctx, r.cfg.Pool, ids)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[settlement.PaymentID][]store.SeenTransfer, len(ids))
+	for _, s := range transfers {
+		seen[s.Payment] = append(seen[s.Payment], s)
+	}
+	return seen, nil
+}
+
+func (r *Runner) postProof(ctx context.Context, t task, seen []store.SeenTransfer) outcome {
 	p := t.payment
 	client := r.marketplaces[p.Marketplace].Client
 	chain, ok := r.chains[p.Terms.Token.Chain]
@@ -43,7 +69,7 @@ func (r *Runner) postProof(ctx context.Context, t task) outcome {
 			return o
 		}
 	}
-	proof, err := r.proofOf(ctx, p, chain)
+	proof, err := proofOf(p, chain, seen)
 	if err != nil {
 		return r.again(ctx, t, err)
 	}
@@ -78,12 +104,8 @@ func (r *Runner) postProof(ctx context.Context, t task) outcome {
 
 // proofOf is our evidence in the form that the API takes. The native coin has no Transfer log for the orchestrator to
 // find: it can only be recorded.
-func (r *Runner) proofOf(ctx context.Context, p settlement.Payment, chain Chain) (orchestration.PaymentProof, error) {
-	transfers, err := store.TransfersOf(ctx, r.cfg.Pool, []settlement.PaymentID{p.ID})
-	if err != nil {
-		return orchestration.PaymentProof{}, err
-	}
-	for _, s := range transfers {
+func proofOf(p settlement.Payment, chain Chain, seen []store.SeenTransfer) (orchestration.PaymentProof, error) {
+	for _, s := range seen {
 		if s.Sighting.TxID != p.PaidBy || s.Status != store.TransferFinal || s.Sighting.Verdict.Code != settlement.Verified {
 			continue
 		}
