@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -186,7 +187,8 @@ func parseWebhook(raw []byte) (webhookBody, *Problem) {
 	return webhookBody{Type: *b.Type, Timestamp: at, Data: webhookData{*b.Data.MachineID, *b.Data.OrderID}}, nil
 }
 
-// plainID reports whether somebody else's id can be stored and logged: Postgres takes no zero byte in text.
+// plainID reports whether somebody else's id can be stored and logged: Postgres takes no zero byte in text, and
+// nothing that is not UTF-8.
 func plainID(id string) bool {
-	return id != "" && len(id) <= maxID && !strings.ContainsFunc(id, unicode.IsControl)
+	return id != "" && len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }

@@ -42,6 +42,7 @@ func TestWebhook(t *testing.T) {
 		{name: "not JSON", body: "order=1", headers: sign(t, r.secret, "m13", now, "order=1"), want: RequestMalformed},
 		{name: "a JSON array", body: "[]", headers: sign(t, r.secret, "m14", now, "[]"), want: RequestMalformed},
 		{name: "no body", body: "", headers: sign(t, r.secret, "m15", now, ""), want: RequestMalformed},
+		{name: "an id that is not UTF-8", body: orderCreated, headers: sign(t, r.secret, "m\xff", now, orderCreated), want: RequestMalformed},
 		{name: "an id too long", body: orderCreated, headers: sign(t, r.secret, strings.Repeat("m", 256), now, orderCreated), want: RequestMalformed},
 		{name: "too large", body: orderCreated + strings.Repeat(" ", 1<<20), headers: sign(t, r.secret, "m16", now, orderCreated), want: BodyTooLarge},
 		{name: "exactly 1 MiB", body: pad(orderCreated, 1<<20), headers: sign(t, r.secret, "m17", now, pad(orderCreated, 1<<20))},
