@@ -49,7 +49,7 @@ create table payments (
     updated_at      timestamptz    not null,
     finished_at     timestamptz,
     open            boolean        not null generated always as
-        (payee is not null and state in ('awaiting_payment', 'verifying', 'confirming', 'expired', 'needs_review')) stored,
+        (payee is not null and paid_by is null and state in ('awaiting_payment', 'verifying', 'confirming', 'expired', 'needs_review')) stored,
     watched         boolean        not null generated always as
         (payee is not null and state not in ('released', 'refunded', 'split', 'closed')) stored,
 

@@ -72,12 +72,14 @@ where p.id = n.id and p.payee is null;
 
 -- name: ClaimPayments :many
 -- A payment is worked on by one job at a time. A job that is run again after a crash goes on at once; another waits
--- until the lease in due_at is over.
+-- until the lease in due_at is over. Beside these two states a payment has work only while a transaction is named: a job
+-- that comes late must not leave a lease on one that merely waits.
 update payments p
 set job_id = sqlc.arg(job_id)::bigint, due_at = sqlc.arg(lease_until)::timestamptz,
     posting_since = case when sqlc.arg(posting)::boolean then coalesce(old.posting_since, sqlc.arg(now)::timestamptz) else old.posting_since end
 from (select q.id, q.posting_since, q.attempts from payments q
       where q.id = any(sqlc.arg(ids)::uuid[]) and q.state = any(sqlc.arg(states)::text[])
+        and (q.named_txid is not null or q.state in ('new', 'verified'))
         and (q.job_id is null or q.job_id = sqlc.arg(job_id)::bigint or q.due_at <= sqlc.arg(now)::timestamptz)
       order by q.id for update) old
 where p.id = old.id
@@ -104,7 +106,7 @@ returning p.id, p.state, p.version;
 -- For each transfer the payments it could pay: by proven payer, by named payer, and by amount alone. Each list is cut:
 -- more than the cut is ambiguous in any case. The price has lists of its own, so that the order at the price is found
 -- however many others its payer has open. Last those that are settled and would be paid twice.
-select wanted.n::integer as n, p.id, (p.open and p.paid_by is null)::boolean as open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
+select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
        p.not_before, p.from_block, p.deadline, p.grace_seconds
 from (select unnest(sqlc.arg(ns)::integer[]) as n, unnest(sqlc.arg(chains)::text[]) as chain, unnest(sqlc.arg(tokens)::bytea[]) as token,
              unnest(sqlc.arg(payers)::bytea[]) as payer, unnest(sqlc.arg(payees)::bytea[]) as payee, unnest(sqlc.arg(amounts)::text[])::numeric as amount,

@@ -18,6 +18,7 @@ set job_id = $1::bigint, due_at = $2::timestamptz,
     posting_since = case when $3::boolean then coalesce(old.posting_since, $4::timestamptz) else old.posting_since end
 from (select q.id, q.posting_since, q.attempts from payments q
       where q.id = any($5::uuid[]) and q.state = any($6::text[])
+        and (q.named_txid is not null or q.state in ('new', 'verified'))
         and (q.job_id is null or q.job_id = $1::bigint or q.due_at <= $4::timestamptz)
       order by q.id for update) old
 where p.id = old.id
@@ -41,7 +42,8 @@ type ClaimPaymentsRow struct {
 }
 
 // A payment is worked on by one job at a time. A job that is run again after a crash goes on at once; another waits
-// until the lease in due_at is over.
+// until the lease in due_at is over. Beside these two states a payment has work only while a transaction is named: a job
+// that comes late must not leave a lease on one that merely waits.
 func (q *Queries) ClaimPayments(ctx context.Context, arg ClaimPaymentsParams) ([]ClaimPaymentsRow, error) {
 	rows, err := q.db.Query(ctx, claimPayments,
 		arg.JobID,
@@ -266,7 +268,7 @@ func (q *Queries) LockPayments(ctx context.Context, ids []settlement.PaymentID) 
 }
 
 const openForTransfers = `-- name: OpenForTransfers :many
-select wanted.n::integer as n, p.id, (p.open and p.paid_by is null)::boolean as open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
+select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
        p.not_before, p.from_block, p.deadline, p.grace_seconds
 from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
              unnest($4::bytea[]) as payer, unnest($5::bytea[]) as payee, unnest($6::text[])::numeric as amount,
