@@ -90,7 +90,8 @@ func (r *Runner) NameTransaction(ctx context.Context, id settlement.PaymentID, t
 		return settlement.Payment{}, err
 	}
 	res := results[0]
-	if errors.Is(res.Err, ErrDuplicate) || (res.Err != nil && res.Payment.PaidBy == txid && txid != "") {
+	known := txid != "" && (res.Payment.PaidBy == txid || res.Payment.Named == txid)
+	if errors.Is(res.Err, ErrDuplicate) || errors.Is(res.Err, settlement.ErrNotAccepted) && known {
 		return res.Payment, nil
 	}
 	return res.Payment, res.Err

@@ -34,7 +34,8 @@ var table = map[EventKind]row{
 	},
 	EventOrderAccepted: {StateHeld: StateReleasePending},
 	EventOrderDisputed: {
-		StateVerified: StateFrozen, StateHeld: StateFrozen, StateReleasePending: StateFrozen, StateNeedsReview: stay,
+		// Not needs_review: the right payment may still settle it, and then the dispute must freeze it.
+		StateVerified: StateFrozen, StateHeld: StateFrozen, StateReleasePending: StateFrozen,
 	},
 	EventDeadline: {StateAwaitingPayment: StateExpired},
 
@@ -102,7 +103,7 @@ func Next(p Payment, e Event) (Payment, error) {
 		return p, fmt.Errorf("%s for a payment that is settled: %w", e.Kind, ErrNotAccepted)
 	case e.Kind == EventTransactionNamed && p.Terms.Payee == "":
 		return p, fmt.Errorf("%s for a payment without terms: %w", e.Kind, ErrNotAccepted)
-	case e.Kind == EventTransactionNamed && (e.TxID == "" || e.TxID == p.PaidBy):
+	case e.Kind == EventTransactionNamed && (e.TxID == "" || e.TxID == p.PaidBy || e.TxID == p.Named):
 		return p, fmt.Errorf("%s that is none to look at: %w", e.Kind, ErrNotAccepted)
 	}
 	next := note(p, e)

@@ -173,7 +173,6 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 	},
 	settlement.StateNeedsReview: { // not settled
 		"order_canceled":     "needs_review",
-		"order_disputed":     "needs_review",
 		"transaction_named":  "needs_review",
 		"transaction_absent": "needs_review",
 		"transfer_seen":      "needs_review",
