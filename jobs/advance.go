@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -85,7 +86,11 @@ func (r *Runner) advance(ctx context.Context, tx pgx.Tx, events []settlement.Eve
 	if err != nil {
 		return nil, err
 	}
-	b := batch{events: slices.Clone(events), seen: seen, before: make(map[settlement.PaymentID]settlement.Payment, len(locked))}
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Detail, events[i].Platform = plainText(events[i].Detail), plainText(events[i].Platform)
+	}
+	b := batch{events: events, seen: seen, before: make(map[settlement.PaymentID]settlement.Payment, len(locked))}
 	for _, p := range locked {
 		b.before[p.ID] = p
 	}
@@ -131,6 +136,11 @@ func (r *Runner) advance(ctx context.Context, tx pgx.Tx, events []settlement.Eve
 		return nil, err
 	}
 	return results, nil
+}
+
+// plainText is text that Postgres takes: what others wrote must not fail the batch it is in.
+func plainText(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }
 
 // batch is what one call of advance works on.

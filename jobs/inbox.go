@@ -45,7 +45,7 @@ func (r *Runner) AcceptWebhook(ctx context.Context, w store.Webhook) error {
 	r.inbox.leading = true
 	r.inbox.mu.Unlock()
 	if lead {
-		r.commitInbox(ctx)
+		go r.commitInbox(context.WithoutCancel(ctx)) // not in this request, which must not wait for those that come later
 	}
 	select {
 	case err := <-in.done:
@@ -55,6 +55,7 @@ func (r *Runner) AcceptWebhook(ctx context.Context, w store.Webhook) error {
 	}
 }
 
+// commitInbox gets a context of its own: the others' webhooks must not fail because one request's client has gone.
 func (r *Runner) commitInbox(ctx context.Context) {
 	for {
 		r.inbox.mu.Lock()
@@ -68,8 +69,7 @@ func (r *Runner) commitInbox(ctx context.Context) {
 		if n == 0 {
 			return
 		}
-		// The others' webhooks must not fail because this request's client has gone.
-		commitCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		commitCtx, cancel := context.WithTimeout(ctx, 15*time.Second)
 		r.storeInbox(commitCtx, batch)
 		cancel()
 	}

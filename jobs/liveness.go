@@ -77,6 +77,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 	var loops sync.WaitGroup
 	index := newWatchIndex()
 	loops.Go(func() { r.sweep(work) })
+	loops.Go(func() { r.listOrders(work) })
 	for _, chain := range r.cfg.Chains {
 		loops.Go(func() { r.holdChain(work, locks, chain, index) })
 	}
@@ -205,7 +206,8 @@ func lockKey(kind, name string) int64 {
 func (l *locks) query(ctx context.Context, sql string, arg any, dest any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	// A call that is cut off closes the connection, and the locks go with it while jobs are still running.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return l.conn.QueryRow(ctx, sql, arg).Scan(dest)
 }

@@ -120,7 +120,7 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 		problems := make([]string, len(read))
 		for i, o := range read {
 			if o.err != nil {
-				problems[i] = o.err.Error()
+				problems[i] = plainText(o.err.Error())
 			}
 		}
 		for n, res := range results {
@@ -148,13 +148,12 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 }
 
 // waits reports whether an order's event that is not accepted now may be accepted later: the buyer can confirm or dispute
-// before our own verdict is there.
+// before our own verdict is there, and while a person has the payment, whose right money may still come.
 func waits(res Result) bool {
 	switch res.Event.Kind {
 	case settlement.EventOrderAccepted, settlement.EventOrderDisputed:
 		s := res.Payment.State
-		return !s.Final() && s != settlement.StateFrozen && s != settlement.StateReleasePending && s != settlement.StateRefundPending &&
-			s != settlement.StateNeedsReview
+		return !s.Final() && s != settlement.StateFrozen && s != settlement.StateReleasePending && s != settlement.StateRefundPending
 	}
 	return false
 }
@@ -193,6 +192,21 @@ func orderEvents(id settlement.PaymentID, o orchestration.MarketOrder) []settlem
 		events = append(events, event(settlement.EventOrderDisputed, "", ""))
 	}
 	return events
+}
+
+// listOrders sweeps the orchestrators' orders again and again, apart from the sweeper: one that answers slowly must not
+// hold up the work that is due.
+func (r *Runner) listOrders(ctx context.Context) {
+	for {
+		if err := r.sweepOrders(ctx); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.WarnContext(ctx, "sweep of orders", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepEvery):
+		}
+	}
 }
 
 // sweepOrders lists the orders of the configured machines and puts those that no webhook told us of into the inbox.

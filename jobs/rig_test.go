@@ -56,6 +56,7 @@ type rig struct {
 	payer   *ecdsa.PrivateKey // the buyer's wallet; its key signed the pairing
 	sent    []*types.Transaction
 	met     *atomic.Int64 // how often breakRPC has misbehaved
+	ahead   atomic.Int64  // by how many nanoseconds the runners' clock is ahead
 }
 
 // setup changes what a rig is made of.
@@ -65,6 +66,8 @@ type setup struct {
 	price           string
 	advice          func(*orchestration.RailRecommendation)
 	idle            bool // the runner is not started
+	watcher         func(jobs.Watcher) jobs.Watcher
+	listed          bool // the machine's orders are listed regularly
 }
 
 func newRig(t *testing.T, change ...func(*setup)) *rig {
@@ -141,10 +144,19 @@ func (r *rig) newRunner(s setup) *jobs.Runner {
 		r.t.Fatal(err)
 	}
 	key := r.agent
+	watcher := jobs.Watcher(chain)
+	if s.watcher != nil {
+		watcher = s.watcher(chain)
+	}
+	var machines []string
+	if s.listed {
+		machines = []string{r.machine}
+	}
 	runner, err := jobs.New(jobs.Config{
+		Now:  func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) },
 		Pool: r.pool, DirectURL: r.pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: slog.New(slog.NewTextHandler(testWriter{r.t}, nil)),
 		Marketplaces: []jobs.Marketplace{{
-			ID: marketplace, Client: r.client, Deadline: s.deadline, Grace: s.grace, Skew: time.Minute,
+			ID: marketplace, Client: r.client, Deadline: s.deadline, Grace: s.grace, Skew: time.Minute, Machines: machines,
 			Session: func(machineID string) (*orchestration.Session, error) {
 				return orchestration.NewSession(orchestration.SessionConfig{
 					Client: r.client, Signer: key, MachineID: machineID, AgentAddress: key.Address(), AgentProvider: "settler", AgentRole: "settlement",
@@ -153,7 +165,7 @@ func (r *rig) newRunner(s setup) *jobs.Runner {
 		}},
 		Chains: []jobs.Chain{{
 			ID: r.chainID(), Aliases: []string{"dev"}, Tokens: tokens, Finality: "depth 2", PollInterval: 20 * time.Millisecond,
-			Verifier: chain, Watcher: chain, ParseAddress: evm.ParseAddress, FormatAddress: evm.FormatAddress,
+			Verifier: chain, Watcher: watcher, ParseAddress: evm.ParseAddress, FormatAddress: evm.FormatAddress,
 			ParseTxID: evm.ParseTxID, FormatTxID: evm.FormatTxID,
 		}},
 	})

@@ -23,7 +23,7 @@ const (
 // sweep derives due work from the tables again and again: what a lost job should have done, and what was postponed. It is
 // the reason why River may forget anything.
 func (r *Runner) sweep(ctx context.Context) {
-	var listed, cleaned time.Time
+	var cleaned time.Time
 	for {
 		if err := r.sweepPayments(ctx); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.WarnContext(ctx, "sweep of payments", "err", err)
@@ -31,14 +31,7 @@ func (r *Runner) sweep(ctx context.Context) {
 		if err := r.sweepInbox(ctx); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.WarnContext(ctx, "sweep of the inbox", "err", err)
 		}
-		now := r.now()
-		if now.Sub(listed) >= sweepEvery {
-			listed = now
-			if err := r.sweepOrders(ctx); err != nil && ctx.Err() == nil {
-				r.cfg.Logger.WarnContext(ctx, "sweep of orders", "err", err)
-			}
-		}
-		if now.Sub(cleaned) >= time.Hour {
+		if now := r.now(); now.Sub(cleaned) >= time.Hour {
 			cleaned = now
 			if err := store.DropIdempotencyKeysBefore(ctx, r.cfg.Pool, now.Add(-keepAnswers)); err != nil && ctx.Err() == nil {
 				r.cfg.Logger.WarnContext(ctx, "sweep of idempotency keys", "err", err)
@@ -80,7 +73,7 @@ func (r *Runner) sweepPayments(ctx context.Context) error {
 			switch {
 			case p.Named != "":
 				due[settlement.StateVerifying] = append(due[settlement.StateVerifying], p.ID)
-			case p.State == settlement.StateAwaitingPayment:
+			case p.State == settlement.StateAwaitingPayment && !now.Before(p.Terms.Deadline.Add(p.Terms.Grace)):
 				expired = append(expired, p.ID)
 			}
 		}

@@ -63,7 +63,8 @@ func (r *Runner) watchChain(ctx context.Context, chain Chain, index *watchIndex)
 	}
 }
 
-// start takes the chain over and reads where its scanning stands; a chain that was never scanned starts at its head.
+// start takes the chain over and reads where its scanning stands; a chain that was never scanned starts at its last final
+// block, so that no reorganisation goes back beyond what is remembered.
 func (w *watch) start(ctx context.Context) error {
 	pool, id := w.r.cfg.Pool, w.chain.ID
 	_, err := store.ChainCursor(ctx, pool, id)
@@ -72,9 +73,10 @@ func (w *watch) start(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read head: %w", err)
 		}
-		scan, err := w.chain.Watcher.Scan(ctx, head.Latest)
+		first := min(head.Final, head.Latest)
+		scan, err := w.chain.Watcher.Scan(ctx, first)
 		if err != nil {
-			return fmt.Errorf("read block %d: %w", head.Latest, err)
+			return fmt.Errorf("read block %d: %w", first, err)
 		}
 		now := w.r.now()
 		if err := w.r.begin(ctx, "first block", func(tx pgx.Tx) error {
@@ -184,7 +186,10 @@ func (w *watch) lookAgain(ctx context.Context, number uint64) error {
 	case err != nil:
 		return err
 	case saved.Hash != scan.Block.Hash:
-		return w.rewind(ctx)
+		if err := w.rewind(ctx); err != nil || w.cursor.Number < number {
+			return err
+		}
+		return fmt.Errorf("block %d was another one for a moment", number)
 	}
 	events, err := w.sightings(ctx, scan)
 	if err != nil {
@@ -398,7 +403,14 @@ func (w *watch) rewind(ctx context.Context) error {
 		events = append(events, sightingEvent(settlement.EventTransferWithdrawn, s.Payment, s.Sighting))
 	}
 	for _, s := range broken {
-		if s.Sighting.Verdict.Code == settlement.Verified {
+		if s.Sighting.Verdict.Code != settlement.Verified {
+			continue
+		}
+		there, err := w.there(ctx, s.Sighting.Block)
+		if err != nil {
+			return err
+		}
+		if !there {
 			e := sightingEvent(settlement.EventFinalityBroken, s.Payment, s.Sighting)
 			e.Reason, e.Detail = settlement.TxReorged, fmt.Sprintf("block %d counted as final and has left the chain", s.Sighting.Block.Number)
 			events = append(events, e)
@@ -425,6 +437,23 @@ func (w *watch) rewind(ctx context.Context) error {
 	w.cursor = cursor
 	w.r.logResults(ctx, results)
 	return nil
+}
+
+// there reports whether a block after the fork is part of the chain now: a worker may have found it on the branch that the
+// watcher only comes to. One that the watcher has scanned itself has left the chain.
+func (w *watch) there(ctx context.Context, block settlement.Block) (bool, error) {
+	saved, err := store.SavedBlock(ctx, w.r.cfg.Pool, w.chain.ID, block.Number)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	if saved.Hash == block.Hash {
+		return false, nil
+	}
+	scan, err := w.chain.Watcher.Scan(ctx, block.Number)
+	if err != nil {
+		return false, fmt.Errorf("read block %d: %w", block.Number, err)
+	}
+	return scan.Block.Hash == block.Hash, nil
 }
 
 // commitName tells commits that concern payments from those that only move the cursor.
