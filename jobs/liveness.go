@@ -77,6 +77,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 	var loops sync.WaitGroup
 	index := newWatchIndex()
 	loops.Go(func() { r.sweep(work) })
+	loops.Go(func() { r.feed(work) })
 	loops.Go(func() { r.listOrders(work) })
 	for _, chain := range r.cfg.Chains {
 		loops.Go(func() { r.holdChain(work, locks, chain, index) })

@@ -45,6 +45,7 @@ func New(cfg Config) (*Runner, error) {
 	r := &Runner{
 		cfg: cfg, chains: make(map[settlement.ChainID]Chain), marketplaces: make(map[string]Marketplace),
 		sessions: make(map[[2]string]*orchestration.Session), heads: make(map[settlement.ChainID]time.Time),
+		inbox: inbox{arrived: make(chan struct{}, 1)},
 	}
 	for _, c := range cfg.Chains {
 		r.chains[c.ID] = c

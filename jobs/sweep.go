@@ -28,9 +28,6 @@ func (r *Runner) sweep(ctx context.Context) {
 		if err := r.sweepPayments(ctx); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.WarnContext(ctx, "sweep of payments", "err", err)
 		}
-		if err := r.sweepInbox(ctx); err != nil && ctx.Err() == nil {
-			r.cfg.Logger.WarnContext(ctx, "sweep of the inbox", "err", err)
-		}
 		if now := r.now(); now.Sub(cleaned) >= time.Hour {
 			cleaned = now
 			if err := store.DropIdempotencyKeysBefore(ctx, r.cfg.Pool, now.Add(-keepAnswers)); err != nil && ctx.Err() == nil {
@@ -44,6 +41,26 @@ func (r *Runner) sweep(ctx context.Context) {
 		}
 	}
 }
+
+// feed makes jobs of the webhooks that are due: those that have just arrived, as soon as they are stored, and those that
+// a dead process has left or that were put off.
+func (r *Runner) feed(ctx context.Context) {
+	for {
+		if err := r.sweepInbox(ctx); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.WarnContext(ctx, "sweep of the inbox", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepInterval):
+		case <-r.inbox.arrived:
+			time.Sleep(gather)
+		}
+	}
+}
+
+// gather is how long feed lets webhooks come together that arrive one after the other.
+const gather = 5 * time.Millisecond
 
 // sweepPayments inserts jobs for payments whose work is due, and ends the waiting of those whose deadline has passed.
 func (r *Runner) sweepPayments(ctx context.Context) error {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/settler-pay/settler/store/internal/sqlcgen"
 )
 
@@ -27,7 +25,7 @@ type WebhookKey struct {
 
 // InsertWebhooks stores webhooks and returns for each key the hash of the body that is stored under it: another hash
 // than the given one means that the id was used before with another body.
-func InsertWebhooks(ctx context.Context, tx pgx.Tx, webhooks []Webhook, now, dueAt time.Time) (map[WebhookKey][sha256.Size]byte, error) {
+func InsertWebhooks(ctx context.Context, db DB, webhooks []Webhook, now, dueAt time.Time) (map[WebhookKey][sha256.Size]byte, error) {
 	p := sqlcgen.InsertInboxParams{ReceivedAt: now, DueAt: dueAt}
 	for _, w := range webhooks {
 		p.Marketplaces = append(p.Marketplaces, w.Marketplace)
@@ -37,7 +35,7 @@ func InsertWebhooks(ctx context.Context, tx pgx.Tx, webhooks []Webhook, now, due
 		p.MachineIds = append(p.MachineIds, w.MachineID)
 		p.OrderIds = append(p.OrderIds, w.OrderID)
 	}
-	q := sqlcgen.New(tx)
+	q := sqlcgen.New(db)
 	n, err := q.InsertInbox(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("store %d webhooks: %w", len(webhooks), err)

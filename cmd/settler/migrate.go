@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/settler-pay/settler/migrations"
@@ -93,6 +94,8 @@ func openPool(ctx context.Context, url string, connections int32) (*pgxpool.Pool
 		return nil, errors.New("database: not a Postgres connection string") // err quotes parts of it
 	}
 	cfg.MaxConns = connections
+	// Statements are planned each time: a plan that was made while the tables were small would be kept for good.
+	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)

@@ -38,8 +38,14 @@ type ground struct {
 	pools  []*pgxpool.Pool
 }
 
+// How each side speaks to Postgres: ours as `settler serve` does, the other with prepared statements.
+const (
+	ourMode   = pgx.QueryExecModeCacheDescribe
+	plainMode = pgx.QueryExecModeCacheStatement
+)
+
 // database makes a migrated database and connects to it.
-func (g *ground) database(ctx context.Context, connections int32) (*pgxpool.Pool, error) {
+func (g *ground) database(ctx context.Context, connections int32, mode pgx.QueryExecMode) (*pgxpool.Pool, error) {
 	url, err := g.server.NewDatabase(ctx, fmt.Sprintf("bench_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), len(g.pools)))
 	if err != nil {
 		return nil, err
@@ -49,6 +55,7 @@ func (g *ground) database(ctx context.Context, connections int32) (*pgxpool.Pool
 		return nil, fmt.Errorf("read the database's address: %w", err)
 	}
 	cfg.MaxConns = connections
+	cfg.ConnConfig.DefaultQueryExecMode = mode
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
@@ -22,11 +23,11 @@ const settleOrders = 2000
 // store the least: the state, the consumption, the event. Each of those is one prepared statement, on as many
 // connections as the Runner has.
 func measureSettle(ctx context.Context, g *ground) (figures []float64, err error) {
-	pool, err := g.database(ctx, poolSize)
+	pool, err := g.database(ctx, poolSize, ourMode)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := g.database(ctx, poolSize)
+	plain, err := g.database(ctx, poolSize, plainMode)
 	if err != nil {
 		return nil, err
 	}
@@ -143,14 +144,21 @@ func settleMinimally(ctx context.Context, pool *pgxpool.Pool, payments []settlem
 		group.Go(func() error {
 			for i := range orders {
 				p, txid, now := payments[i], []byte(hashOf("tx", block<<32|uint64(i))), time.Now()
-				if _, err := pool.Exec(ctx, use, string(scriptID), txid, settlement.Native, p.ID, now); err != nil {
-					return fmt.Errorf("consume: %w", err)
-				}
-				if _, err := pool.Exec(ctx, save, p.ID, txid, now, p.Version); err != nil {
-					return fmt.Errorf("save: %w", err)
-				}
-				if _, err := pool.Exec(ctx, tell, p.ID, p.Version+1, txid, now); err != nil {
-					return fmt.Errorf("append: %w", err)
+				for _, step := range []struct {
+					sql  string
+					args []any
+				}{
+					{use, []any{string(scriptID), txid, settlement.Native, p.ID, now}},
+					{save, []any{p.ID, txid, now, p.Version}},
+					{tell, []any{p.ID, p.Version + 1, txid, now}},
+				} {
+					err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+						_, err := tx.Exec(ctx, step.sql, step.args...)
+						return err
+					})
+					if err != nil {
+						return fmt.Errorf("settle minimally: %w", err)
+					}
 				}
 			}
 			return nil

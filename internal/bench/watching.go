@@ -162,7 +162,7 @@ func measureCalls(ctx context.Context, g *ground) (figures []float64, err error)
 
 // follow starts a Runner with n open payments, at the head of the chain.
 func follow(ctx context.Context, g *ground, url string, token settlement.Token, n int) (*follower, error) {
-	pool, err := g.database(ctx, poolSize)
+	pool, err := g.database(ctx, poolSize, ourMode)
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +205,11 @@ func warm(ctx context.Context, w *stepped) error {
 // measureMemory compares the heap of a working Runner that watches 100,000 open payments with that of one which watches
 // 100, in MB (1,000,000 bytes) in use after a collection.
 func measureMemory(ctx context.Context, g *ground) (figures []float64, err error) {
-	few, err := g.database(ctx, poolSize)
+	few, err := g.database(ctx, poolSize, ourMode)
 	if err != nil {
 		return nil, err
 	}
-	many, err := g.database(ctx, poolSize)
+	many, err := g.database(ctx, poolSize, ourMode)
 	if err != nil {
 		return nil, err
 	}

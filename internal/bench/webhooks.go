@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"golang.org/x/sync/errgroup"
@@ -29,11 +30,11 @@ const (
 // by as many connections in transactions of one prepared statement. Ours also parses HTTP, checks signatures and inserts
 // the jobs; its requests are signed before the clock starts, because that is the marketplace's work.
 func measureWebhooks(ctx context.Context, g *ground) (figures []float64, err error) {
-	pool, err := g.database(ctx, poolSize)
+	pool, err := g.database(ctx, poolSize, ourMode)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := g.database(ctx, webhookConnections)
+	plain, err := g.database(ctx, webhookConnections, plainMode)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,11 @@ func insertWebhooks(ctx context.Context, pool *pgxpool.Pool, round int) (time.Du
 			for i := range webhooksEach {
 				id, order := webhookNames(round, c, i)
 				hash, now := sha256.Sum256([]byte(id)), time.Now()
-				if _, err := conn.Exec(ctx, insert, marketplace, id, hash[:], "order.created", machine, order, now, now); err != nil {
+				err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, insert, marketplace, id, hash[:], "order.created", machine, order, now, now)
+					return err
+				})
+				if err != nil {
 					return fmt.Errorf("insert webhook: %w", err)
 				}
 			}
