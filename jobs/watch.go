@@ -169,6 +169,7 @@ func (w *watch) next(ctx context.Context) error {
 		return fmt.Errorf("commit block %d: %w", number, err)
 	}
 	w.cursor = cursor
+	w.r.headRead(w.chain.ID) // one that catches up for long is not one that stands still
 	w.r.logResults(ctx, results)
 	return nil
 }

@@ -19,6 +19,10 @@ const maxRows = 100
 // maxCalls is how many outside calls a batch worker has under way at once.
 const maxCalls = 16
 
+// workTime is how long a job begins outside calls and waits for them. What is done by then counts, and the rest of its rows
+// comes again: when the other side is slow, a hundred rows take several jobs and not for ever.
+const workTime = workLease - 30*time.Second
+
 // Kinds are released names: they never change.
 type (
 	readOrdersArgs struct {
@@ -118,6 +122,8 @@ func (r *Runner) eachPayment(ctx context.Context, job int64, texts []string, sta
 		return err
 	}
 	outcomes := make([]outcome, len(payments))
+	calls, cancel := context.WithTimeout(ctx, workTime)
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(maxCalls)
 	for i, p := range payments {
@@ -126,7 +132,11 @@ func (r *Runner) eachPayment(ctx context.Context, job int64, texts []string, sta
 			continue // moved on since the claim; its new state has work of its own
 		}
 		group.Go(func() error {
-			outcomes[i] = do(ctx, task{payment: p, posting: c.Posting, attempts: c.Attempts})
+			if calls.Err() != nil { // too late to begin: due again at once
+				outcomes[i] = outcome{retry: time.Microsecond, unknown: true}
+				return nil
+			}
+			outcomes[i] = do(calls, task{payment: p, posting: c.Posting, attempts: c.Attempts})
 			return nil
 		})
 	}
