@@ -236,6 +236,7 @@ func TestOrderMovesOnDuringReview(t *testing.T) {
 			r.await(order, true, settlement.StateNeedsReview)
 			was, _ := r.market.Order(order)
 			r.setOrder(order, func(o *orchestration.MarketOrder) { o.Status = tt.status })
+			r.ahead.Store(int64(10 * time.Minute)) // the next reading comes when the clock is there again
 			r.webhook(order, "msg_moved")
 			r.eventually("the order was read", func() error {
 				unread, err := store.UnreadWebhooks(t.Context(), r.pool, []store.WebhookKey{{Marketplace: marketplace, ID: "msg_moved"}})
@@ -244,11 +245,12 @@ func TestOrderMovesOnDuringReview(t *testing.T) {
 				}
 				return err
 			})
+			r.ahead.Store(0)
 			r.setOrder(order, func(o *orchestration.MarketOrder) { o.Status = was.Status }) // so that the proof is taken
 			r.pay(r.payer, r.payee, 1_500_000)
 			r.await(order, true, settlement.StateHeld)
 			r.setOrder(order, func(o *orchestration.MarketOrder) { o.Status = tt.status })
-			r.ahead.Store(int64(10 * time.Minute))
+			r.ahead.Store(int64(20 * time.Minute))
 			r.await(order, false, tt.want)
 		})
 	}
