@@ -75,7 +75,7 @@ create table payments (
         (paid_by is not null or state not in ('verified', 'held', 'release_pending', 'released', 'split')),
     constraint payments_finish_time check
         ((finished_at is not null) = (state in ('released', 'refunded', 'split', 'closed')))
-);
+) with (fillfactor = 80); -- a claim changes no indexed column and stays in its page
 comment on table payments is 'One record for settling one order of one marketplace.';
 comment on column payments.id is 'UUIDv7, unique across marketplaces.';
 comment on column payments.marketplace is 'Key of the marketplace in the configuration.';
@@ -124,9 +124,8 @@ create index payments_open_amount on payments (chain, token, payee, amount) wher
 create index payments_settled_proven on payments (chain, token, payee, proven_payer, amount) where watched and not open;
 create index payments_settled_named on payments (chain, token, payee, named_payer, amount) where watched and not open;
 create index payments_changed on payments (changed_xid);
-create index payments_due on payments (due_at);
+create index payments_due on payments (due_at) where due_at < '9999-01-01 00:00:00+00';
 create index payments_by_state on payments (marketplace, state, id);
-create index payments_by_time on payments (marketplace, id);
 create index payments_named on payments (chain, named_txid) where named_txid is not null;
 
 create table transfers (

@@ -29,7 +29,7 @@ func scriptedChain(s *script) jobs.Chain {
 	if s == nil {
 		s = newScript()
 	}
-	return jobs.Chain{ID: scriptID, Tokens: []settlement.Token{coin}, PollInterval: 10 * time.Millisecond, Verifier: s, Watcher: s}
+	return jobs.Chain{ID: scriptID, Tokens: []settlement.Token{coin}, PollInterval: 50 * time.Millisecond, Verifier: s, Watcher: s}
 }
 
 // newScript has one block, which is final.

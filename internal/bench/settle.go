@@ -124,7 +124,7 @@ func awaitStates(ctx context.Context, pool *pgxpool.Pool, state settlement.State
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

@@ -73,11 +73,13 @@ where p.id = n.id and p.payee is null;
 -- name: ClaimPayments :many
 -- A payment is worked on by one job at a time. A job that is run again after a crash goes on at once; another waits
 -- until the lease in due_at is over. Beside these two states a payment has work only while a transaction is named: a job
--- that comes late must not leave a lease on one that merely waits.
+-- that comes late must not leave a lease on one that merely waits. A due time that is nearly the lease stays, because
+-- changing it would rewrite every index of the row.
 update payments p
-set job_id = sqlc.arg(job_id)::bigint, due_at = sqlc.arg(lease_until)::timestamptz,
+set job_id = sqlc.arg(job_id)::bigint,
+    due_at = case when old.due_at >= sqlc.arg(lease_until)::timestamptz - interval '5 seconds' then old.due_at else sqlc.arg(lease_until)::timestamptz end,
     posting_since = case when sqlc.arg(posting)::boolean then coalesce(old.posting_since, sqlc.arg(now)::timestamptz) else old.posting_since end
-from (select q.id, q.posting_since, q.attempts from payments q
+from (select q.id, q.posting_since, q.attempts, q.due_at from payments q
       where q.id = any(sqlc.arg(ids)::uuid[]) and q.state = any(sqlc.arg(states)::text[])
         and (q.named_txid is not null or q.state in ('new', 'verified'))
         and (q.job_id is null or q.job_id = sqlc.arg(job_id)::bigint or q.due_at <= sqlc.arg(now)::timestamptz)
@@ -97,7 +99,7 @@ where p.id = n.id and p.version = n.version;
 -- name: TakeDuePayments :many
 update payments p
 set due_at = sqlc.arg(lease_until)::timestamptz, job_id = null
-from (select q.id from payments q where q.due_at <= sqlc.arg(now)::timestamptz
+from (select q.id from payments q where q.due_at <= sqlc.arg(now)::timestamptz and q.due_at < '9999-01-01 00:00:00+00'
       order by q.due_at limit sqlc.arg(row_limit)::integer for update skip locked) due
 where p.id = due.id
 returning p.id, p.state, p.version;

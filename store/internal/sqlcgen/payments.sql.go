@@ -14,9 +14,10 @@ import (
 
 const claimPayments = `-- name: ClaimPayments :many
 update payments p
-set job_id = $1::bigint, due_at = $2::timestamptz,
+set job_id = $1::bigint,
+    due_at = case when old.due_at >= $2::timestamptz - interval '5 seconds' then old.due_at else $2::timestamptz end,
     posting_since = case when $3::boolean then coalesce(old.posting_since, $4::timestamptz) else old.posting_since end
-from (select q.id, q.posting_since, q.attempts from payments q
+from (select q.id, q.posting_since, q.attempts, q.due_at from payments q
       where q.id = any($5::uuid[]) and q.state = any($6::text[])
         and (q.named_txid is not null or q.state in ('new', 'verified'))
         and (q.job_id is null or q.job_id = $1::bigint or q.due_at <= $4::timestamptz)
@@ -43,7 +44,8 @@ type ClaimPaymentsRow struct {
 
 // A payment is worked on by one job at a time. A job that is run again after a crash goes on at once; another waits
 // until the lease in due_at is over. Beside these two states a payment has work only while a transaction is named: a job
-// that comes late must not leave a lease on one that merely waits.
+// that comes late must not leave a lease on one that merely waits. A due time that is nearly the lease stays, because
+// changing it would rewrite every index of the row.
 func (q *Queries) ClaimPayments(ctx context.Context, arg ClaimPaymentsParams) ([]ClaimPaymentsRow, error) {
 	rows, err := q.db.Query(ctx, claimPayments,
 		arg.JobID,
@@ -674,7 +676,7 @@ func (q *Queries) Snapshot(ctx context.Context) (string, error) {
 const takeDuePayments = `-- name: TakeDuePayments :many
 update payments p
 set due_at = $1::timestamptz, job_id = null
-from (select q.id from payments q where q.due_at <= $2::timestamptz
+from (select q.id from payments q where q.due_at <= $2::timestamptz and q.due_at < '9999-01-01 00:00:00+00'
       order by q.due_at limit $3::integer for update skip locked) due
 where p.id = due.id
 returning p.id, p.state, p.version
