@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
@@ -137,6 +139,9 @@ func (c *devCmd) build(ctx context.Context, steps *stepPrinter, stop func(func()
 	stop(cleanup)
 	service, err := startService(ctx, cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; choose another address with --listen", err)
+		}
 		return nil, fmt.Errorf("start settler: %w", err)
 	}
 	stop(func() error {
@@ -164,7 +169,7 @@ func (c *devCmd) build(ctx context.Context, steps *stepPrinter, stop func(func()
 	}, nil
 }
 
-// devDatabase is a fresh, migrated database: on the server of DATABASE_URL when that is set, else on an embedded one.
+// devDatabase is a migrated database: that of DATABASE_URL when it is set, else a fresh one on an embedded server.
 func devDatabase(ctx context.Context, steps *stepPrinter, stop func(func() error)) (string, error) {
 	url, name := os.Getenv("DATABASE_URL"), "DATABASE_URL"
 	if url == "" {
@@ -280,10 +285,21 @@ func devKey(ctx context.Context, database string) (string, error) {
 
 // tell says where everything is.
 func (w *devWorld) tell(steps *stepPrinter, order string) {
-	curl := fmt.Sprintf("curl -s -H 'Authorization: Bearer %s' %s/v1/orders/%s", w.play.apiKey, w.play.api, order)
+	p := &w.play
+	curl := fmt.Sprintf("curl -s -H 'Authorization: Bearer %s' %s/v1/orders/%s", p.apiKey, p.api, order)
+	pay, verify := "", ""
+	if p.txid != "" {
+		pay = "curl -s " + p.payURL
+		verify = fmt.Sprintf("%s verify evm --rpc %s --chain %s --finality depth:%d --tx %s --token %s --payer %s --payee %s --amount %s", programName(),
+			w.rpc, p.terms.Chain, devFinality, p.txid, p.terms.Token, crypto.PubkeyToAddress(p.payer.PublicKey), p.terms.Payee, p.terms.Amount)
+	}
 	if steps.json {
-		steps.say("up", "stays up until interrupted", "api", w.play.api, "docs", w.play.api+"/docs/", "database", w.database, "rpc", w.rpc, "curl", curl)
+		steps.say("up", "stays up until interrupted", "api", p.api, "docs", p.api+"/docs/", "database", w.database, "rpc", w.rpc,
+			"curl", curl, "pay", pay, "verify", verify)
 		return
+	}
+	if verify != "" {
+		curl += "\n  " + pay + "\n  " + verify
 	}
 	_, _ = fmt.Fprintf(steps.out, `
 API       %s
@@ -294,7 +310,15 @@ chain     %s
   %s
 
 Everything stays up until Ctrl-C.
-`, w.play.api, w.play.api, w.database, w.rpc, curl) // a terminal that is gone ends us by its signal
+`, p.api, p.api, w.database, w.rpc, curl) // a terminal that is gone ends us by its signal
+}
+
+// programName is how to call this program again from the same directory.
+func programName() string {
+	if strings.Contains(os.Args[0], "go-build") { // of `go run`, which deletes it at the end
+		return "go run ./cmd/settler"
+	}
+	return os.Args[0]
 }
 
 // stepPrinter prints one line for each step.

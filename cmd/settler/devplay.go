@@ -38,6 +38,11 @@ type play struct {
 	controller   *agentkey.Key     // controls the identity
 	payer        *ecdsa.PrivateKey // the payer's wallet and agent key in one
 	say          func(step, message string, details ...any)
+
+	// What run has done so far, for whoever wants to look at it.
+	payURL string       // the payer's link
+	terms  instructions // what it asked for
+	txid   string       // the transfer's; empty before there is one
 }
 
 // run plays the order and returns its id when the orchestrator calls it ready.
@@ -81,21 +86,23 @@ func (p *play) run(ctx context.Context) (orderID string, err error) {
 		return order.ID, err
 	}
 	p.say("intent", "ready: the payer can be told", "payment", paid.ID, "amount", paid.Price.AmountMajor+" "+paid.Price.Symbol)
-	var terms instructions
+	p.payURL = paid.PayURL
 	for {
-		if terms, err = p.instructions(ctx, paid.PayURL); err == nil || pause(ctx) != nil {
+		if p.terms, err = p.instructions(ctx, paid.PayURL); err == nil || pause(ctx) != nil {
 			break
 		}
 	}
 	if err != nil {
 		return order.ID, fmt.Errorf("read payment instructions: %w", err)
 	}
+	terms := p.terms
 	p.say("instructions", "pay "+terms.AmountMajor+" "+terms.Symbol+" to "+terms.Payee, "token", terms.Token, "until", terms.Deadline)
 	hash, err := p.pay(ctx, terms)
 	if err != nil {
 		return order.ID, fmt.Errorf("pay: %w", err)
 	}
-	p.say("transfer", "sent; its id is told to nobody", "txid", hash.Hex())
+	p.txid = hash.Hex()
+	p.say("transfer", "sent; its id is told to nobody", "txid", p.txid)
 	for _, state := range []struct{ name, message string }{
 		{"confirming", "found in its block by watching the payee"},
 		{"verified", "fits and is final; the transfer is consumed"},

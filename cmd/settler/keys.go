@@ -109,7 +109,7 @@ type keysRevokeCmd struct {
 func (cmd *keysRevokeCmd) Run(ctx context.Context, std *streams) error {
 	id, err := settlement.ParsePaymentID(cmd.ID)
 	if err != nil {
-		return fmt.Errorf("%q is not the id of a key: %w", cmd.ID, err)
+		return fmt.Errorf("%q is not the id of a key; `settler keys list` shows them", cmd.ID)
 	}
 	cfg, err := cmd.load()
 	if err != nil {

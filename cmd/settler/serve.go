@@ -141,7 +141,7 @@ func startService(ctx context.Context, cfg *Config, logger *slog.Logger) (_ *ser
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err // names what it did and the address
 	}
 	undo = append(undo, func() { _ = listener.Close() }) // nothing was accepted
 	url := "http://" + listener.Addr().String()

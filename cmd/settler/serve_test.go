@@ -247,7 +247,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"other decimals", replace("decimals: 6", "decimals: 18"), "token TUSD: RPC_MISCONFIGURED: the contract has 6 decimals, the configuration 18"},
 		{"no endpoint answers", replace(chain.url, "http://127.0.0.1:1/hunter2"), "endpoint devnet could not be checked: "},
 		{"wrong password", replace("password: hunter2", "password: hunter3"), "settler: agent.keystore: open agent key "},
-		{"address in use", replace("127.0.0.1:0", taken.Addr().String()), "settler: listen: listen tcp " + taken.Addr().String()},
+		{"address in use", replace("127.0.0.1:0", taken.Addr().String()), "settler: listen tcp " + taken.Addr().String()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -397,7 +397,7 @@ func TestKeys(t *testing.T) {
 	if want := "settler: there is no key " + id + " that was not revoked\n"; code != 1 || errOut != want {
 		t.Errorf("exit code %d, %q", code, errOut)
 	}
-	if code, _, errOut := runSettler(t, "keys", "revoke", "-c", path, "x"); code != 1 || !strings.HasPrefix(errOut, `settler: "x" is not the id of a key: `) {
+	if code, _, errOut := runSettler(t, "keys", "revoke", "-c", path, "x"); code != 1 || !strings.HasPrefix(errOut, `settler: "x" is not the id of a key; `) {
 		t.Errorf("exit code %d, %q", code, errOut)
 	}
 }
