@@ -57,7 +57,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, std *streams) error {
 	d := doctor{report: func(check, detail string, err error, do string) {
 		f := finding{Check: check, OK: err == nil, Detail: detail}
 		if err != nil {
-			f.Detail, f.Do = strings.Join(strings.Fields(err.Error()), " "), do
+			f.Detail, f.Do = oneLine(strings.TrimLeft(strings.TrimPrefix(err.Error(), "configuration"), ": ")), do
 		}
 		findings = append(findings, f)
 		if cmd.Output == "text" {
@@ -88,6 +88,24 @@ func (cmd *doctorCmd) Run(ctx context.Context, std *streams) error {
 		}
 	}
 	return nil
+}
+
+// oneLine puts a message of several lines on one; a line that ends in a colon leads to the next, others end in a semicolon.
+func oneLine(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.Join(strings.Fields(line), " ")
+		switch {
+		case line == "":
+			continue
+		case strings.HasSuffix(b.String(), ":"):
+			b.WriteString(" ")
+		case b.Len() > 0:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // doctor looks at what the service depends on. Each check reports once: err nil means ok and shows detail.
