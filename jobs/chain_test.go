@@ -191,9 +191,13 @@ func TestReorganisationBeyondFinality(t *testing.T) {
 	if err := r.chain.Fork(fork); err != nil {
 		t.Fatal(err)
 	}
-	for range 12 {
+	r.eventually("the other branch is the longer one and was scanned", func() error {
 		r.chain.CommitEmpty()
-	}
+		if p, err := r.payment(order); err != nil || p.State != settlement.StateNeedsReview {
+			return errNotYet
+		}
+		return nil
+	})
 	p := r.await(order, false, settlement.StateNeedsReview)
 	if p.Reason != settlement.TxReorged {
 		t.Errorf("reason %s, want %s", p.Reason, settlement.TxReorged)
