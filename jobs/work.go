@@ -154,7 +154,7 @@ func (r *Runner) eachPayment(ctx context.Context, job int64, texts []string, sta
 			})
 		}
 	}
-	if err := store.PostponePayments(ctx, r.cfg.Pool, postponed); err != nil {
+	if err := store.PostponePayments(ctx, r.cfg.Pool, job, postponed); err != nil {
 		return err
 	}
 	_, err = r.Advance(ctx, events...)

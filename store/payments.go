@@ -215,12 +215,13 @@ type Postponed struct {
 	Unknown bool // the call may have acted: the mark of ClaimPayments stays
 }
 
-// PostponePayments gives claimed payments back. One that has changed since is left alone.
-func PostponePayments(ctx context.Context, db DB, postponed []Postponed) error {
+// PostponePayments gives payments back that the job has claimed. One that has changed since, or that another job has taken
+// over, is left alone.
+func PostponePayments(ctx context.Context, db DB, job int64, postponed []Postponed) error {
 	if len(postponed) == 0 {
 		return nil
 	}
-	var p sqlcgen.PostponePaymentsParams
+	p := sqlcgen.PostponePaymentsParams{JobID: job}
 	for _, n := range postponed {
 		p.Ids = append(p.Ids, n.ID)
 		p.Versions = append(p.Versions, n.Version)

@@ -256,7 +256,7 @@ func TestClaimPaymentsLeases(t *testing.T) {
 	expect("another job after the lease", claim(2, false, now.Add(time.Hour)), both(true, 0))
 
 	// Given back: one may have acted, the other has not.
-	err := store.PostponePayments(t.Context(), pool, []store.Postponed{
+	err := store.PostponePayments(t.Context(), pool, 2, []store.Postponed{
 		{ID: id(1), Version: 1, DueAt: now.Add(2 * time.Hour), Unknown: true},
 		{ID: id(2), Version: 1, DueAt: now.Add(2 * time.Hour)},
 	})
@@ -271,11 +271,16 @@ func TestClaimPaymentsLeases(t *testing.T) {
 	play(t, pool, 1, settlement.Event{Kind: settlement.EventOrderOpened})
 	got := claim(4, false, now.Add(time.Hour))
 	expect("after a change", got, []store.ClaimedPayment{{ID: id(1), Version: 2}})
-	err = store.PostponePayments(t.Context(), pool, []store.Postponed{{ID: id(1), Version: 1, DueAt: now, Unknown: true}})
-	if err != nil {
-		t.Fatal(err)
+	for what, late := range map[string]struct{ job, version int64 }{
+		"of an older version":             {4, 1},
+		"of a job that another took over": {3, 2},
+	} {
+		err = store.PostponePayments(t.Context(), pool, late.job, []store.Postponed{{ID: id(1), Version: late.version, DueAt: now, Unknown: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect("a late result "+what+" gives nothing back", claim(5, false, now.Add(time.Hour)), nil)
 	}
-	expect("a late result of an older version gives nothing back", claim(5, false, now.Add(time.Hour)), nil)
 }
 
 func TestConcurrentClaimsGiveAPaymentToOneJob(t *testing.T) {

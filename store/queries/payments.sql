@@ -88,13 +88,13 @@ where p.id = old.id
 returning p.id, p.version, (old.posting_since is not null)::boolean as was_posting, old.attempts;
 
 -- name: PostponePayments :exec
--- The version guards against a payment that has moved on since.
+-- The version guards against a payment that has moved on since, the job against one that another job has taken over.
 update payments p
 set due_at = n.due_at, attempts = p.attempts + 1, job_id = null,
     posting_since = case when n.unknown then p.posting_since end
 from (select unnest(sqlc.arg(ids)::uuid[]) as id, unnest(sqlc.arg(versions)::bigint[]) as version,
              unnest(sqlc.arg(due_ats)::timestamptz[]) as due_at, unnest(sqlc.arg(unknowns)::boolean[]) as unknown) n
-where p.id = n.id and p.version = n.version;
+where p.id = n.id and p.version = n.version and p.job_id = sqlc.arg(job_id)::bigint;
 
 -- name: TakeDuePayments :many
 update payments p

@@ -528,21 +528,23 @@ const postponePayments = `-- name: PostponePayments :exec
 update payments p
 set due_at = n.due_at, attempts = p.attempts + 1, job_id = null,
     posting_since = case when n.unknown then p.posting_since end
-from (select unnest($1::uuid[]) as id, unnest($2::bigint[]) as version,
-             unnest($3::timestamptz[]) as due_at, unnest($4::boolean[]) as unknown) n
-where p.id = n.id and p.version = n.version
+from (select unnest($2::uuid[]) as id, unnest($3::bigint[]) as version,
+             unnest($4::timestamptz[]) as due_at, unnest($5::boolean[]) as unknown) n
+where p.id = n.id and p.version = n.version and p.job_id = $1::bigint
 `
 
 type PostponePaymentsParams struct {
+	JobID    int64
 	Ids      []settlement.PaymentID
 	Versions []int64
 	DueAts   []time.Time
 	Unknowns []bool
 }
 
-// The version guards against a payment that has moved on since.
+// The version guards against a payment that has moved on since, the job against one that another job has taken over.
 func (q *Queries) PostponePayments(ctx context.Context, arg PostponePaymentsParams) error {
 	_, err := q.db.Exec(ctx, postponePayments,
+		arg.JobID,
 		arg.Ids,
 		arg.Versions,
 		arg.DueAts,
