@@ -124,7 +124,7 @@ func start(ctx context.Context, runner *jobs.Runner) (stop func() error) {
 
 // fill opens n payments that await a native transfer, or one of the token, and returns them. Each has a payer and a payee
 // of its own, so that nothing about them is shared in memory.
-func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token settlement.Token, fromBlock uint64) ([]settlement.Payment, error) {
+func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token settlement.Token) ([]settlement.Payment, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	var all []settlement.Payment
 	for begin := 0; begin < n; begin += fillRows {
@@ -145,7 +145,7 @@ func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token s
 			open.Version, open.State = 2, settlement.StateAwaitingPayment
 			open.Terms = settlement.Terms{
 				Token: token, Payee: addressOf(order, "payee"), Amount: settlement.NewAmount(1_500_000), ProvenPayer: addressOf(order, "payer"),
-				NotBefore: now.Add(-time.Hour), FromBlock: fromBlock, Deadline: now.Add(24 * time.Hour), Grace: time.Hour,
+				NotBefore: now.Add(-time.Hour), Deadline: now.Add(24 * time.Hour), Grace: time.Hour,
 			}
 			changes = append(changes, store.Change{Old: old, New: open, DueAt: open.Terms.Deadline})
 			all = append(all, open)

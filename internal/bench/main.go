@@ -87,7 +87,7 @@ func run(ctx context.Context, name, profile string) (short bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("write a profile: %w", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // a profile that is cut short shows it
 		if err := pprof.StartCPUProfile(file); err != nil {
 			return false, fmt.Errorf("write a profile: %w", err)
 		}

@@ -50,11 +50,11 @@ func measureSettle(ctx context.Context, g *ground) (figures []float64, err error
 	// Round -1 pairs with the machine, opens connections and fills caches; it is not measured.
 	for round := -1; round < rounds; round++ {
 		prefix := fmt.Sprintf("ord_%d", round)
-		payments, err := fill(ctx, pool, prefix, settleOrders, coin, 0)
+		payments, err := fill(ctx, pool, prefix, settleOrders, coin)
 		if err != nil {
 			return nil, err
 		}
-		twins, err := fill(ctx, plain, prefix, settleOrders, coin, 0)
+		twins, err := fill(ctx, plain, prefix, settleOrders, coin)
 		if err != nil {
 			return nil, err
 		}

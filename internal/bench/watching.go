@@ -167,7 +167,7 @@ func follow(ctx context.Context, g *ground, url string, token settlement.Token, 
 		return nil, err
 	}
 	f := &follower{}
-	if f.payments, err = fill(ctx, pool, "ord", n, token, 0); err != nil {
+	if f.payments, err = fill(ctx, pool, "ord", n, token); err != nil {
 		return nil, err
 	}
 	chain, err := evm.New(evm.Config{
@@ -213,10 +213,10 @@ func measureMemory(ctx context.Context, g *ground) (figures []float64, err error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := fill(ctx, few, "ord", fewPayments, coin, 0); err != nil {
+	if _, err := fill(ctx, few, "ord", fewPayments, coin); err != nil {
 		return nil, err
 	}
-	if _, err := fill(ctx, many, "ord", manyPayments, coin, 0); err != nil {
+	if _, err := fill(ctx, many, "ord", manyPayments, coin); err != nil {
 		return nil, err
 	}
 	for round := range rounds {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -59,8 +60,8 @@ func measureWebhooks(ctx context.Context, g *ground) (figures []float64, err err
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(listener) //nolint:errcheck // it ends with Close
-	defer server.Close()
+	go server.Serve(listener)             //nolint:errcheck // it ends with Close
+	defer func() { _ = server.Close() }() // nothing is under way any more
 	signer, err := standardwebhooks.NewWebhook(text)
 	if err != nil {
 		return nil, fmt.Errorf("read the secret: %w", err)
@@ -158,6 +159,7 @@ func sendWebhooks(ctx context.Context, address string, requests [][][]byte) (tim
 					return fmt.Errorf("read answer: %w", err)
 				}
 				body, err := io.ReadAll(answer.Body)
+				err = errors.Join(err, answer.Body.Close())
 				if err != nil || answer.StatusCode != http.StatusAccepted {
 					return fmt.Errorf("answered %s: %s, %w", answer.Status, body, err)
 				}

@@ -91,7 +91,7 @@ func asUser(t *testing.T, dir string) user {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process := exec.Command(program, "-test.run=^TestAsUser$") //nolint:noctx // the test kills it
+	process := exec.Command(program, "-test.run=^TestAsUser$")
 	process.Env = append(os.Environ(), userVariable+"=1", "SETTLER_DEV_DIR="+dir)
 	process.Stderr = os.Stderr
 	if _, err := process.StdinPipe(); err != nil {
