@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -109,5 +110,31 @@ func TestReadyWhileCatchingUp(t *testing.T) {
 	change.Store(nil)
 	if err := unready.Load(); err != nil && !strings.Contains(err.(error).Error(), "session") {
 		t.Errorf("not ready while it catches up: %v", err)
+	}
+}
+
+// A worker saw the transfer in a block of another branch than the one that the watcher scanned.
+func TestSightingOnAnotherBranchIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	order := r.order()
+	r.tell(order)
+	p := r.await(order, false, settlement.StateAwaitingPayment)
+	r.chain.Commit()
+	r.eventually("the block is scanned", r.scanned)
+	e := confirmation(p, 1)
+	e.ID, e.Kind = "seen elsewhere", settlement.EventTransferSeen
+	if _, err := r.runner.Advance(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("the sighting is withdrawn", func() error {
+		r.chain.Commit()
+		if !slices.Contains(r.history(p), settlement.EventTransferWithdrawn) {
+			return errNotYet
+		}
+		return nil
+	})
+	if p, err := r.payment(order); err != nil || p.State != settlement.StateAwaitingPayment || p.Settled() {
+		t.Errorf("state %s, settled %t (%v); want it to wait as before", p.State, p.Settled(), err)
 	}
 }
