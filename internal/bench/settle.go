@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
@@ -152,10 +151,7 @@ func settleMinimally(ctx context.Context, pool *pgxpool.Pool, payments []settlem
 					{save, []any{p.ID, txid, now, p.Version}},
 					{tell, []any{p.ID, p.Version + 1, txid, now}},
 				} {
-					err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-						_, err := tx.Exec(ctx, step.sql, step.args...)
-						return err
-					})
+					_, err := pool.Exec(ctx, step.sql, step.args...)
 					if err != nil {
 						return fmt.Errorf("settle minimally: %w", err)
 					}
