@@ -212,9 +212,10 @@ func TestOrderCancelledBeforePayment(t *testing.T) {
 	r.await(order, false, settlement.StateAwaitingPayment)
 	r.setOrder(order, func(o *orchestration.MarketOrder) { o.Status = orchestration.OrderCancelled })
 	r.tell(order)
-	r.await(order, false, settlement.StateClosed)
-	// Money that comes anyway is not lost from sight.
-	r.pay(r.payer, r.payee, 1_500_000)
+	p := r.await(order, false, settlement.StateClosed)
+	if p.Reason != rails.OrderClosed {
+		t.Errorf("reason %s, want %s", p.Reason, rails.OrderClosed)
+	}
 }
 
 func TestBuyerConfirmsBeforeOurVerdict(t *testing.T) {

@@ -39,7 +39,7 @@ import (
 // The points come from a run without a crash, so a new commit or call is tested without being listed here.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a crash at each of some fifty points takes minutes; run without -short")
+		t.Skip("a crash at each of some thirty points takes minutes on a slow machine; run without -short")
 	}
 	program := filepath.Join(t.TempDir(), "settler-crashtest")
 	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "crashtest", "-o", program, ".")
