@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 
 	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
 )
 
 // Marketplace is one marketplace whose webhooks are accepted.
@@ -46,7 +49,15 @@ type Config struct {
 	// TrustedProxies are CIDR prefixes of proxies whose X-Forwarded-For is believed. Defaults to none: the peer of the
 	// connection is the client, so that nobody evades a rate limit with a header.
 	TrustedProxies []string
-	Logger         *slog.Logger
+	// Identity vouches for people who sign in. Defaults to nobody: there are keys alone.
+	Identity *Identity
+	// Pages builds what is served below /dashboard from the API, for whoever signs in there. Defaults to nothing.
+	Pages func(api http.Handler) (http.Handler, error)
+	// EvidenceMaxBytes bounds the evidence in disputes that is kept here. Defaults to 5 MiB.
+	EvidenceMaxBytes int
+	// Development lets a person approve with a key, and keys and scopes count from the beginning.
+	Development bool
+	Logger      *slog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now     func() time.Time
 	Version string // of this build, for /healthz and the OpenAPI document
@@ -73,9 +84,17 @@ func newServer(cfg Config) (*server, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.EvidenceMaxBytes == 0 {
+		cfg.EvidenceMaxBytes = 5 << 20
+	}
 	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
 	s := &server{cfg: cfg, router: chi.NewRouter(), secrets: make(map[string][]*standardwebhooks.Webhook)}
 	var faults []error
+	if cfg.Identity != nil {
+		if cfg.Identity.Issuer == "" || cfg.Identity.Audience == "" || cfg.Identity.Client == nil {
+			faults = append(faults, errors.New("Identity needs Issuer, Audience and Client"))
+		}
+	}
 	if cfg.Runner == nil || cfg.Pool == nil || cfg.Logger == nil {
 		faults = append(faults, errors.New("Runner, Pool and Logger are required"))
 	}
@@ -107,8 +126,24 @@ func newServer(cfg Config) (*server, error) {
 	s.registerWebhook()
 	s.registerPayments()
 	s.registerTransactions()
+	s.registerInstruments()
+	s.registerSearch()
+	s.registerActions()
+	s.registerApprovals()
+	s.registerLedger()
+	s.registerCaller()
+	s.registerEvidence()
+	s.registerHalts()
+	s.registerSigners()
 	s.registerPay()
 	s.registerHealth()
+	if cfg.Pages != nil {
+		pages, err := cfg.Pages(s.router)
+		if err != nil {
+			return nil, err
+		}
+		s.router.Mount("/dashboard", pages)
+	}
 	return s, s.serveDocument()
 }
 
@@ -128,14 +163,15 @@ func document(cfg Config) huma.Config {
 	c.Tags = []*huma.Tag{
 		{Name: "Webhooks", Description: "What a marketplace tells settler."},
 		{Name: "Payments", Description: "What settler tells a marketplace. Needs an API key."},
+		{Name: "Admin", Description: "For the people who look after payments. Needs an API key."},
 		{Name: "Payers", Description: "What a payer sees and does, with the token of the pay_url."},
 		{Name: "Health", Description: "For whoever runs the process."},
 	}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"apiKey": {
 			Type: "http", Scheme: "bearer", BearerFormat: "sk_…",
-			Description: "A key from `settler keys create`. It belongs to one marketplace, or to all with scope admin. " +
-				"Scopes include each other: read, operate, admin.",
+			Description: "A key from `settler keys create`, or a token of the configured OpenID Connect issuer for somebody whom `settler persons add` has made known. " +
+				"It reaches one marketplace, or all with scope admin. Scopes include each other: read, operate, admin.",
 		},
 		"webhookSignature": {
 			Type: "apiKey", In: "header", Name: "webhook-signature",
@@ -180,6 +216,14 @@ func (s *server) serveDocument() error {
 
 // register adds an operation whose errors all become problems; codes are those that it may answer beside INTERNAL.
 func register[I, O any](s *server, op huma.Operation, codes []Code, handle func(context.Context, *I) (*O, error)) {
+	for _, asked := range op.Security {
+		if scope, ok := asked["apiKey"]; ok {
+			codes = append([]Code{APIKeyInvalid, ScopeInsufficient, IssuerUnavailable}, codes...)
+			if scope[0] == scopeAdmin {
+				codes = append(codes, CredentialYoung)
+			}
+		}
+	}
 	op.Responses = responses(s.api, codes)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
@@ -188,6 +232,26 @@ func register[I, O any](s *server, op huma.Operation, codes []Code, handle func(
 		}
 		return out, nil
 	})
+	if path := s.api.OpenAPI().Paths[op.Path]; path.Post != nil && path.Post.RequestBody != nil && !slices.Contains(op.Tags, "Webhooks") {
+		s.refuseUnknown(path.Post.RequestBody.Content["application/json"])
+	}
+}
+
+// refuseUnknown lets a body have its own fields alone: without its misspelt amount a refund would be of everything.
+func (s *server) refuseUnknown(body *huma.MediaType) {
+	if body == nil {
+		return
+	}
+	for open := []*huma.Schema{body.Schema}; len(open) > 0; open = open[1:] {
+		schema := open[0]
+		if schema.Ref != "" {
+			schema = s.api.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
+		}
+		if schema.Type == huma.TypeObject {
+			schema.AdditionalProperties = false
+		}
+		open = append(open, slices.Collect(maps.Values(schema.Properties))...)
+	}
 }
 
 // secured makes an operation ask for an API key with the scope.
@@ -198,7 +262,18 @@ func (s *server) secured(op huma.Operation, scope string) huma.Operation {
 	return op
 }
 
-func (s *server) render() render { return render{s, s.cfg.Now().UTC()} }
+func (s *server) render() render { return render{s: s, now: s.cfg.Now().UTC()} }
+
+// renderWith also knows how far the payment's chain is, so that transfers can be shown.
+func (s *server) renderWith(ctx context.Context, p settlement.Payment) (render, error) {
+	v := s.render()
+	cursor, err := store.ChainCursor(ctx, s.cfg.Pool, p.Terms.Token.Chain)
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // a payment without terms has no chain yet
+		return v, err
+	}
+	v.latest = cursor.Number
+	return v, nil
+}
 
 func (s *server) payURL(id settlement.PaymentID) string {
 	return s.cfg.PublicURL + "/v1/pay/" + s.cfg.Runner.PayToken(id)

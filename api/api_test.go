@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -31,6 +32,7 @@ import (
 	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
 	"github.com/settler-pay/settler/verify/evm"
+	"github.com/settler-pay/settler/verify/solana"
 )
 
 const (
@@ -39,6 +41,15 @@ const (
 	payeeHex = "0x52908400098527886E0F7030069857D2E4169EE7"
 	payerHex = "0x8617E340B3D01FA5F11F306F4090FD50E238070D"
 )
+
+const walletHex = "0x00000000000000000000000000000000000000B0"
+
+// wallet is the operator's, which nothing leaves here.
+type wallet struct{ jobs.Mover }
+
+func (wallet) Signer() settlement.Address {
+	return settlement.Address(common.HexToAddress(walletHex).Bytes())
+}
 
 // rig is the API over HTTP on a real database and a real Runner, whose chain and orchestrator cannot be reached: nothing
 // here needs them, and what tests of payments need they send through the one door.
@@ -51,17 +62,34 @@ type rig struct {
 	log    *logBuffer
 	secret string // of the marketplace acme
 	old    string // the one before, still accepted
+	issuer *issuer
 	orders int
+	nonces [2]uint64 // of every account on the EVM chain: in blocks, and with those that wait
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, pool: pgtest.New(t), log: new(logBuffer), secret: newSecret(), old: newSecret()}
+	r := rigOn(t, pgtest.New(t))
+	t.Cleanup(func() { pgtest.CheckBooks(t, r.pool) })
+	return r
+}
+
+// rigOn is a rig on a database whose books are not checked.
+func rigOn(t *testing.T, pool *pgxpool.Pool) *rig {
+	t.Helper()
+	r := &rig{t: t, pool: pool, log: new(logBuffer), secret: newSecret(), old: newSecret(), issuer: newIssuer(t)}
 	logger := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	token := settlement.Token{Chain: chainID, Address: address(t, tokenHex), Symbol: "USDC", Decimals: 6}
 	chain, err := evm.New(evm.Config{
 		Chain: chainID, Endpoints: []evm.Endpoint{{Name: "none", URL: "http://127.0.0.1:1"}}, Tokens: []settlement.Token{token},
 		Finality: evm.Finality{Depth: 2},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster, err := solana.New(solana.Config{
+		Chain: solana.Mainnet, Endpoints: []solana.Endpoint{{Name: "none", URL: "http://127.0.0.1:1"}},
+		Tokens: []solana.Token{{Token: settlement.Token{Chain: solana.Mainnet, Symbol: "SOL", Decimals: 9}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,45 +101,72 @@ func newRig(t *testing.T) *rig {
 	r.runner, err = jobs.New(jobs.Config{
 		Pool: r.pool, DirectURL: r.pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: logger,
 		Marketplaces: []jobs.Marketplace{{
-			ID: "acme", Client: client, Deadline: time.Hour,
+			ID: "acme", Client: client, Gate: jobs.NewGate(http.DefaultTransport, 0), Deadline: time.Hour,
 			Session: func(string) (*orchestration.Session, error) { return nil, fmt.Errorf("no orchestrator") },
 		}},
 		Chains: []jobs.Chain{{
-			ID: chainID, Aliases: []string{"dev"}, Tokens: []settlement.Token{token}, Explorer: "https://explorer.example/", Finality: "depth 2",
+			ApprovalAbove: map[settlement.Address]settlement.Amount{token.Address: settlement.NewAmount(2_000_000)},
+			ID:            chainID, Aliases: []string{"dev"}, Tokens: []settlement.Token{token}, Explorer: "https://explorer.example/",
+			Refunds: &jobs.Refunds{
+				Mover: wallet{}, BumpAfter: time.Minute, HasCode: func(context.Context, settlement.Address) (bool, error) { return false, nil },
+			},
 			PollInterval: time.Second, Verifier: chain, Watcher: chain, ParseAddress: evm.ParseAddress, FormatAddress: evm.FormatAddress,
-			ParseTxID: evm.ParseTxID, FormatTxID: evm.FormatTxID,
+			ParseTxID: evm.ParseTxID, FormatTxID: evm.FormatTxID, CheckSignature: chain.CheckSignature,
+			Nonces: func(context.Context, settlement.Address) (jobs.Standing, error) {
+				return jobs.Standing{Mined: r.nonces[0], Known: r.nonces[1]}, nil
+			},
+		}, {
+			ID: solana.Mainnet, Aliases: []string{"solana"}, PollInterval: time.Second, Verifier: cluster, Accounts: cluster, References: true,
+			ParseAddress: solana.ParseAddress, FormatAddress: solana.FormatAddress, ParseTxID: solana.ParseTxID, FormatTxID: solana.FormatTxID,
+			CheckSignature: solana.CheckSignature,
 		}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.api, err = newServer(Config{
-		Runner: r.runner, Pool: r.pool, PublicURL: "https://settler.example/", Logger: logger, Version: "v0.0.0-test",
+		Identity: &Identity{Issuer: r.issuer.url, Audience: "settler", Client: http.DefaultClient},
+		Runner:   r.runner, Pool: r.pool, PublicURL: "https://settler.example/", Logger: logger, Version: "v0.0.0-test",
 		Marketplaces: []Marketplace{{ID: "acme", WebhookSecrets: []string{r.secret, r.old}}, {ID: "other", WebhookSecrets: []string{newSecret()}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(r.api.router)
-	t.Cleanup(func() {
-		server.Close()
-		pgtest.CheckBooks(t, r.pool)
-	})
+	t.Cleanup(server.Close)
 	r.url = server.URL
 	return r
 }
 
-// key makes an API key.
+// key makes an API key of a machine that has been known for two days.
 func (r *rig) key(marketplace, scope string) string {
+	r.t.Helper()
+	return r.keyOf(nil, marketplace, scope, 48*time.Hour)
+}
+
+// keyOf makes an API key of the person, or of a machine, that has been known for so long.
+func (r *rig) keyOf(person *store.Person, marketplace, scope string, age time.Duration) string {
 	r.t.Helper()
 	key, hash := NewKey()
 	err := store.CreateAPIKey(r.t.Context(), r.pool, store.APIKey{
-		ID: newID(), Marketplace: marketplace, Name: "test", Scope: scope, CreatedAt: time.Now(),
+		ID: newID(), Marketplace: marketplace, Name: "test", Scope: scope, Person: person, CreatedAt: time.Now().Add(-age),
 	}, hash)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return key
+}
+
+// person makes somebody known who has had the scope for two days; the subject is the name.
+func (r *rig) person(name, marketplace, scope string) *store.Person {
+	r.t.Helper()
+	p := &store.Person{
+		ID: newID(), Issuer: r.issuer.url, Subject: name, Name: name, Marketplace: marketplace, Scope: scope, CreatedAt: time.Now().Add(-48 * time.Hour),
+	}
+	if err := store.CreatePerson(r.t.Context(), r.pool, *p); err != nil {
+		r.t.Fatal(err)
+	}
+	return p
 }
 
 // answer is what came back.
@@ -244,6 +299,13 @@ func (r *rig) orderNamed(marketplace, orderID string) settlement.PaymentID {
 func (r *rig) payable(marketplace string) (orderID string, id settlement.PaymentID) {
 	r.t.Helper()
 	orderID, id = r.order(marketplace)
+	r.open(id)
+	return orderID, id
+}
+
+// open hands out the terms of the payment.
+func (r *rig) open(id settlement.PaymentID) {
+	r.t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
 	r.advance(settlement.Event{ID: "opened", Payment: id, Kind: settlement.EventOrderOpened},
 		settlement.Event{ID: "ready", Payment: id, Kind: settlement.EventIntentReady, Platform: "pending", Terms: &settlement.Terms{
@@ -251,7 +313,16 @@ func (r *rig) payable(marketplace string) (orderID string, id settlement.Payment
 			Payee: address(r.t, payeeHex), Amount: settlement.NewAmount(1_500_000), NamedPayer: address(r.t, payerHex),
 			NotBefore: now.Add(-time.Minute), FromBlock: 10, Deadline: now.Add(time.Hour), Grace: 10 * time.Minute,
 		}})
-	return orderID, id
+}
+
+// scannedTo moves the chain's cursor to the block.
+func (r *rig) scannedTo(number uint64) {
+	r.t.Helper()
+	now := time.Now().UTC()
+	block := settlement.Block{Number: number, Hash: settlement.BlockHash(strings.Repeat("\xcc", 32)), Time: now}
+	if err := store.StartChain(r.t.Context(), r.pool, chainID, block, now); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // advance sends events through the one door; each must be accepted.

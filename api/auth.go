@@ -8,18 +8,20 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
 )
 
 // keyPrefix lets people and secret scanners see what a leaked key is.
 const keyPrefix = "sk_"
 
-// maxKey bounds what is hashed; a key has 46 characters.
-const maxKey = 256
+// maxCredential bounds what is looked at, in characters; a key has 46, a token some thousand.
+const maxCredential = 8 << 10
 
 // NewKey makes an API key: "sk_" and 256 random bits in base64url. The key is shown once; its hash is what is stored.
 func NewKey() (key string, hash [sha256.Size]byte) {
@@ -38,44 +40,152 @@ const (
 
 var scopes = []string{scopeRead, scopeOperate, scopeAdmin}
 
-type keyContext struct{}
+// probation is how long a key, or a person's scope, must be known before it may decide about money: whoever gets hold of the
+// command line for a moment cannot make himself two people and pay himself out.
+const probation = 24 * time.Hour
 
-// caller is the API key of the request; requireKey has put it there.
-func caller(ctx context.Context) store.APIKey {
-	k, _ := ctx.Value(keyContext{}).(store.APIKey)
-	return k
+// actor is who a request comes from.
+type actor struct {
+	// ID is a person's or, of a machine's key, the key's own: a person with two keys is one actor.
+	ID          settlement.PaymentID
+	Name        string
+	Marketplace string // empty: all
+	Scope       string // what the request may do
+	Person      bool
+	// Key is the key that the request came with; zero for a person who has signed in.
+	Key settlement.PaymentID
+	// Young says that the scope would be admin, once the key and the person's scope are older than the probation.
+	Young bool
 }
 
-// requireKey lets requests pass that bear a key with the scope. Keys are looked up by their hash: how long that takes
-// says nothing about a key of 256 random bits.
+type actorContext struct{}
+
+// caller is who the request comes from; requireKey has put it there.
+func caller(ctx context.Context) actor {
+	a, _ := ctx.Value(actorContext{}).(actor)
+	return a
+}
+
+// requireKey lets requests pass that come from somebody with the scope.
 func (s *server) requireKey(scope string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		k, err := s.keyOf(ctx.Context(), ctx.Header("Authorization"))
-		if err == nil && slices.Index(scopes, k.Scope) < slices.Index(scopes, scope) {
-			err = problem(ScopeInsufficient, "This needs a key with scope "+scope+"; the key has scope "+k.Scope+".")
+		a, err := s.actorOfRequest(ctx)
+		switch {
+		case err != nil:
+		case a.Young && scope == scopeAdmin:
+			err = problem(CredentialYoung, "A key, and a person's scope, may decide about money once they are 24 hours old.")
+		case slices.Index(scopes, a.Scope) < slices.Index(scopes, scope):
+			err = problem(ScopeInsufficient, "This needs the scope "+scope+"; the caller has scope "+a.Scope+".")
 		}
 		if err != nil {
 			r, w := humachi.Unwrap(ctx)
 			s.problemOf(ctx.Context(), err).write(w, r)
 			return
 		}
-		next(huma.WithValue(ctx, keyContext{}, k))
+		next(huma.WithValue(ctx, actorContext{}, a))
 	}
 }
 
-func (s *server) keyOf(ctx context.Context, authorization string) (store.APIKey, error) {
-	// One answer for a key that is missing, unknown or revoked.
-	refused := problem(APIKeyInvalid, "Send the header Authorization: Bearer sk_… with a key that was not revoked.").
+// refused is the one answer for a credential that is missing, unknown or revoked.
+func refused() *Problem {
+	return problem(APIKeyInvalid, "Send the header Authorization: Bearer with a key (sk_…) that was not revoked, or a token of the issuer for somebody who is known here.").
 		with("WWW-Authenticate", `Bearer realm="settler"`)
-	scheme, key, _ := strings.Cut(authorization, " ")
-	if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(key, keyPrefix) || len(key) > maxKey {
-		return store.APIKey{}, refused
+}
+
+// actorOfRequest is who has signed in to the dashboard, whose pages ask in this process, or who bears the credential.
+func (s *server) actorOfRequest(ctx huma.Context) (actor, error) {
+	who, ok := ctx.Context().Value(signedInContext{}).(SignedIn)
+	if !ok {
+		return s.actorOf(ctx.Context(), ctx.Header("Authorization"))
 	}
-	k, err := store.APIKeyByHash(ctx, s.cfg.Pool, sha256.Sum256([]byte(key)))
+	var a actor
+	var err error
+	if who.Subject != "" {
+		a, err = s.actorOfSubject(ctx.Context(), who.Subject)
+	} else {
+		a, err = s.actorOfKey(ctx.Context(), who.Key)
+	}
+	return known(a, err)
+}
+
+// actorOf is who bears the credential: a key of ours, or a token by which the issuer vouches for a person. Keys are looked up
+// by their hash: how long that takes says nothing about a key of 256 random bits.
+func (s *server) actorOf(ctx context.Context, authorization string) (actor, error) {
+	scheme, credential, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") || len(credential) > maxCredential {
+		return actor{}, refused()
+	}
+	var a actor
+	var err error
+	switch {
+	case strings.HasPrefix(credential, keyPrefix):
+		a, err = s.actorOfKey(ctx, sha256.Sum256([]byte(credential)))
+	case s.cfg.Identity != nil && credential != "":
+		a, err = s.actorOfToken(ctx, credential)
+	default:
+		err = store.ErrNotFound
+	}
+	return known(a, err)
+}
+
+// known is the actor with the scope that counts now, or the refusal of one that was not found.
+func known(a actor, err error) (actor, error) {
 	if errors.Is(err, store.ErrNotFound) {
-		return store.APIKey{}, refused
+		return actor{}, refused()
 	}
-	return k, err
+	if err == nil && a.Young {
+		a.Scope = scopeOperate
+	}
+	return a, err
+}
+
+// actorOfKey returns store.ErrNotFound for a key that is unknown or revoked.
+func (s *server) actorOfKey(ctx context.Context, hash [sha256.Size]byte) (actor, error) {
+	k, err := store.APIKeyByHash(ctx, s.cfg.Pool, hash)
+	if err != nil {
+		return actor{}, err
+	}
+	a := actor{ID: k.ID, Name: k.Name, Marketplace: k.Marketplace, Scope: k.Scope, Key: k.ID, Young: s.young(k.CreatedAt)}
+	if p := k.Person; p != nil { // the key can do no more than its person
+		a.ID, a.Name, a.Person = p.ID, p.Name, true
+		a.Scope = scopes[min(slices.Index(scopes, k.Scope), slices.Index(scopes, p.Scope))]
+		a.Young = a.Young || s.young(p.ScopeSince)
+		switch {
+		case p.Marketplace != "" && a.Marketplace != "" && p.Marketplace != a.Marketplace:
+			return actor{}, store.ErrNotFound
+		case p.Marketplace != "":
+			a.Marketplace = p.Marketplace
+		}
+	}
+	a.Young = a.Young && a.Scope == scopeAdmin
+	return a, nil
+}
+
+// actorOfToken returns store.ErrNotFound for a token that is not valid, or whose person is not known here.
+func (s *server) actorOfToken(ctx context.Context, token string) (actor, error) {
+	verified, err := s.cfg.Identity.Verify(ctx, token)
+	if err != nil {
+		return actor{}, err
+	}
+	return s.actorOfSubject(ctx, verified.Subject)
+}
+
+// actorOfSubject returns store.ErrNotFound for somebody who is unknown or revoked.
+func (s *server) actorOfSubject(ctx context.Context, subject string) (actor, error) {
+	if s.cfg.Identity == nil { // signed in before the issuer was taken out of the configuration
+		return actor{}, store.ErrNotFound
+	}
+	p, err := store.PersonBySubject(ctx, s.cfg.Pool, s.cfg.Identity.Issuer, subject)
+	if err != nil {
+		return actor{}, err
+	}
+	return actor{
+		ID: p.ID, Name: p.Name, Marketplace: p.Marketplace, Scope: p.Scope, Person: true, Young: p.Scope == scopeAdmin && s.young(p.ScopeSince),
+	}, nil
+}
+
+func (s *server) young(since time.Time) bool {
+	return !s.cfg.Development && s.cfg.Now().Sub(since) < probation
 }
 
 // marketplaceOf is the marketplace that the caller asks about: that of the key or, with a key of all marketplaces, the

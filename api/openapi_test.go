@@ -22,6 +22,13 @@ type openapi struct {
 		Description string                     `json:"description"`
 		Security    []map[string][]string      `json:"security"`
 		Responses   map[string]json.RawMessage `json:"responses"`
+		RequestBody struct {
+			Content map[string]struct {
+				Schema struct {
+					Ref string `json:"$ref"`
+				} `json:"schema"`
+			} `json:"content"`
+		} `json:"requestBody"`
 	} `json:"paths"`
 	Components struct {
 		Schemas map[string]json.RawMessage `json:"schemas"`
@@ -54,6 +61,13 @@ func TestOpenAPI(t *testing.T) {
 		}
 		if op.OperationID == "" || op.Summary == "" || op.Description == "" || op.Security == nil || len(op.Responses) < 2 {
 			t.Errorf("%s %s is described too shortly: %+v", method, route, op)
+		}
+		// A body has its own fields alone; only webhooks may have more.
+		if ref := op.RequestBody.Content["application/json"].Schema.Ref; ref != "" {
+			schema := string(doc.Components.Schemas[ref[strings.LastIndex(ref, "/")+1:]])
+			if strings.Contains(schema, `"additionalProperties":false`) == strings.HasPrefix(route, "/v1/webhooks/") {
+				t.Errorf("%s %s takes a body that is %s", method, route, schema)
+			}
 		}
 		return nil
 	})

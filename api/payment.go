@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
 )
@@ -38,6 +39,7 @@ type PaymentSummary struct {
 	Rail        string     `json:"rail" doc:"The orchestrator's word for the way of paying." example:"wdk-usdt-transfer"`
 	Price       *price     `json:"price,omitempty" doc:"Absent until the intent was checked."`
 	Deadline    *time.Time `json:"deadline,omitempty" doc:"Until when the payer is told to pay; absent until the intent was checked."`
+	Received    *Money     `json:"received,omitempty" doc:"What the transfers brought that count for the payment; absent while none does."`
 	PaidBy      string     `json:"paid_by" doc:"The transaction that settled the payment; empty before." example:""`
 	Platform    platform   `json:"platform"`
 	PayURL      string     `json:"pay_url" doc:"For the payer. Whoever has it sees the instructions and may name transactions." example:"https://settler.example/v1/pay/Zm9vYmFyYmF6cXV4MTIzNA"`
@@ -49,16 +51,48 @@ type PaymentSummary struct {
 // platform is what the orchestrator says, beside what we know.
 type platform struct {
 	Status   string `json:"status" doc:"The orchestrator's own status of the payment when last read; its words, not ours." example:"pending"`
-	Observed bool   `json:"observed" doc:"The orchestrator refuses our identity and was not told: the payment is verified by us alone."`
+	Observed bool   `json:"observed" doc:"The orchestrator refuses our identity and is not told: the payment is looked after and verified by us alone."`
 }
 
 // paymentBody is everything about one payment.
 type paymentBody struct {
 	PaymentSummary
 	Instructions *instructions    `json:"instructions,omitempty" doc:"What the payer is told; absent until the intent was checked."`
+	Custody      string           `json:"custody" enum:",vault,none" doc:"Who holds an escrowed payment: vault, which is the payee of the instructions and which we operate; none, somebody else, whose money we do not move. Empty for direct rails." example:"vault"`
+	Held         *Money           `json:"held,omitempty" doc:"What the vault holds by our books or, of a direct payment, what has arrived and was not given back. What is under way counts as held in a vault until it has left. Absent for nothing."`
+	Movements    []movement       `json:"movements" nullable:"false" doc:"What was or is moved out of the vault or, of a direct payment, given back out of the operator's wallet, by part."`
+	Approvals    []approval       `json:"approvals" nullable:"false" doc:"What was asked for about the payment and needed other people, oldest first; a hundred at most."`
+	Disputes     []dispute        `json:"disputes" nullable:"false" doc:"What was or is contested about the payment, oldest first."`
 	Transactions []transaction    `json:"transactions" nullable:"false" doc:"Every transfer that was seen for the payment, with our verdict and its evidence."`
 	Named        string           `json:"named" doc:"The transaction that was named and is being looked for; empty when there is none." example:""`
+	PayerProofs  []payerProof     `json:"payer_proofs" nullable:"false" doc:"What wallets signed about their own transactions for this payment; each counts for transfers out of its signer alone."`
 	History      []historyElement `json:"history" nullable:"false" doc:"Everything that happened to the payment, oldest first."`
+	Actions      []action         `json:"actions" nullable:"false" doc:"What the caller may do about it as it is now: what a dry run would not refuse. Of refund, split and decide the amounts must fit what is held."`
+}
+
+// payerProof is a wallet's signature that its transaction pays the payment.
+type payerProof struct {
+	TxID      string    `json:"txid" example:"0x8b1f4a2d6c3e5b7a9d0c1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b"`
+	Signer    string    `json:"signer" example:"0x8617E340B3D01FA5F11F306F4090FD50E238070D"`
+	Signature string    `json:"signature" doc:"Of instructions.proof_text with the transaction's id, in the chain's own form." example:"0x…1b"`
+	Block     uint64    `json:"block,omitempty" doc:"The final block at which the signer, a contract, called it its own; absent where the signature speaks for itself." example:"21845030"`
+	At        time.Time `json:"at"`
+}
+
+// movement is money that we move.
+type movement struct {
+	Part    int    `json:"part" doc:"Counts the payment's movements; a part that was tried is never used again." example:"0"`
+	Purpose string `json:"purpose" enum:"release,refund,split,partial_refund,surplus" example:"release"`
+	State   string `json:"state" enum:"proposed,approved,prepared,signed,sent,final,reverted,cancelled" doc:"approved: decided, and waits for its turn. prepared: has a nonce. final: the vault's own event, or the transfer, is in a final block. reverted: it was carried out and moved nothing. cancelled: given up before." example:"final"`
+	ToPayee string `json:"to_payee" doc:"Base units for the payee." example:"1500000"`
+	ToPayer string `json:"to_payer" doc:"Base units for the payer." example:"0"`
+	From    string `json:"from" doc:"The vault or, of a direct payment, the operator's wallet; then empty until it has a nonce." example:"0x52908400098527886E0F7030069857D2E4169EE7"`
+	Payee   string `json:"payee" doc:"Empty where nothing is for the payee to get." example:"0x52908400098527886E0F7030069857D2E4169EE7"`
+	Payer   string `json:"payer" doc:"Who gets what is given back." example:"0x8617E340B3D01FA5F11F306F4090FD50E238070D"`
+	TxID    string `json:"txid" doc:"The transaction that carried it out, or was signed last; empty before." example:""`
+	URL     string `json:"explorer_url" doc:"Where people can look at it; empty without one, and when no explorer is configured." example:""`
+	Fee     *Money `json:"fee,omitempty" doc:"What the transaction cost in all, in the chain's own coin; absent before it is final."`
+	Problem string `json:"problem" doc:"Why it was reverted or cancelled, in words." example:""`
 }
 
 // historyElement is one accepted event.
@@ -70,6 +104,9 @@ type historyElement struct {
 	Reason  string    `json:"reason" example:""`
 	Detail  string    `json:"detail" example:""`
 	TxID    string    `json:"txid" doc:"The transaction that the event is about, if any." example:""`
+	URL     string    `json:"explorer_url" doc:"Where people can look at it; empty without one, and when no explorer is configured." example:""`
+	By      string    `json:"by" doc:"The person or machine who decided it; empty for what no one decided." example:""`
+	Origin  string    `json:"origin" doc:"The network address that the decision came from; else empty." example:""`
 	At      time.Time `json:"at"`
 }
 
@@ -90,24 +127,35 @@ type transaction struct {
 	Payee       string               `json:"payee"`
 	Money                            // what arrived
 	Block       block                `json:"block"`
-	Status      string               `json:"status" enum:"seen,final,withdrawn" doc:"seen: in a block that is not final; withdrawn: its block left the chain." example:"final"`
+	Status      string               `json:"status" enum:"seen,final,withdrawn" doc:"seen: in a block that is not final; withdrawn: its block left the chain, or it is another order's." example:"final"`
+	Waits       *waits               `json:"waits,omitempty" doc:"How far a seen transfer is from being final; absent for the others."`
 	Verdict     verdict              `json:"verdict"`
-	Settles     bool                 `json:"settles" doc:"This transfer settled the payment."`
+	Checks      []check              `json:"checks" nullable:"false" doc:"How the verdict came about, check by check."`
+	Settles     bool                 `json:"settles" doc:"This transfer settled the payment, alone or as one of its parts."`
 	Evidence    *settlement.Evidence `json:"evidence,omitempty" doc:"What was seen and where, for looking again."`
 	SeenAt      time.Time            `json:"seen_at"`
+}
+
+// waits is what a transfer in a block that is not final waits for.
+type waits struct {
+	Text     string `json:"text" doc:"For people: confirming n of m, or waiting for a tag of the chain." example:"confirming 3 of 12"`
+	Finality string `json:"finality" doc:"The chain's rule for a payment of this price." example:"depth 12"`
+	Have     uint64 `json:"have" doc:"Blocks above the transfer's own, as last scanned and not above need." example:"3"`
+	Need     uint64 `json:"need" doc:"Blocks that the rule asks for; 0 where it is a tag, which lies as far behind as it does." example:"12"`
 }
 
 // verdict is what we say about a transfer.
 type verdict struct {
 	Outcome string `json:"outcome" enum:"confirmed,rejected,pending" doc:"pending until the transfer is final." example:"confirmed"`
 	Code    string `json:"code" doc:"Stable. While pending: what it will come to once final." example:"VERIFIED"`
-	Detail  string `json:"detail" doc:"With AMOUNT_MISMATCH: under, over or returned." example:""`
+	Detail  string `json:"detail" doc:"With AMOUNT_MISMATCH: under, over, fee_withheld, returned, or part: it counts, and is not all. With VERIFIED: under or over, where the marketplace takes that." example:""`
 }
 
 // render is how payments look from outside.
 type render struct {
-	s   *server
-	now time.Time
+	s      *server
+	now    time.Time
+	latest uint64 // last scanned block of the payment's chain; only where transfers are shown
 }
 
 func (v render) summary(p settlement.Payment) PaymentSummary {
@@ -123,23 +171,77 @@ func (v render) summary(p settlement.Payment) PaymentSummary {
 			Token: v.address(p.Terms.Token.Chain, p.Terms.Token.Address), Rounded: p.Terms.Rounded,
 		}
 		b.Deadline = new(p.Terms.Deadline)
+		b.Received = v.received(p)
 	}
 	return b
 }
 
-func (v render) payment(p settlement.Payment, seen []store.SeenTransfer, records []store.Record) paymentBody {
+// received is nil while nothing counts for the payment.
+func (v render) received(p settlement.Payment) *Money {
+	if p.Received.IsZero() {
+		return nil
+	}
+	return new(money(p.Received, p.Terms.Token))
+}
+
+func (v render) payment(about jobs.Subject, movements []settlement.Movement, proofs []store.PayerProof, records []store.Record,
+	statements []store.Statement, approvals []store.Approval,
+) paymentBody {
+	p := about.Payment
 	b := paymentBody{
 		PaymentSummary: v.summary(p), Instructions: v.instructions(p), Named: v.txid(p.Terms.Token.Chain, p.Named),
-		Transactions: make([]transaction, 0, len(seen)), History: make([]historyElement, 0, len(records)),
+		Transactions: make([]transaction, 0, len(about.Seen)), PayerProofs: make([]payerProof, 0, len(proofs)),
+		History: make([]historyElement, 0, len(records)), Custody: string(p.Terms.Custody), Movements: make([]movement, 0, len(movements)),
+		Approvals: make([]approval, 0, len(approvals)), Disputes: disputesOf(about.Disputes, statements, records),
 	}
-	for _, t := range seen {
+	if !about.Held.Amount.IsZero() {
+		b.Held = new(money(about.Held.Amount, p.Terms.Token))
+	}
+	for _, a := range approvals {
+		b.Approvals = append(b.Approvals, v.approval(a))
+	}
+	for _, kind := range v.s.cfg.Runner.ActionsOf(about) {
+		b.Actions = append(b.Actions, action(kind))
+	}
+	for _, m := range movements {
+		b.Movements = append(b.Movements, v.movement(p.Terms.Token.Chain, m))
+	}
+	for _, t := range about.Seen {
 		b.Transactions = append(b.Transactions, v.transaction(p, t))
 	}
-	for _, r := range records {
-		b.History = append(b.History, historyElement{
-			Version: r.Version, Event: string(r.Kind), From: state(r.From), To: state(r.To), Reason: string(r.Reason), Detail: r.Detail,
-			TxID: v.txid(p.Terms.Token.Chain, r.TxID), At: r.At,
+	for _, f := range proofs {
+		b.PayerProofs = append(b.PayerProofs, payerProof{
+			TxID: v.txid(f.Chain, f.TxID), Signer: v.address(f.Chain, f.Signer), Signature: f.Signature, Block: f.Block, At: f.At,
 		})
+	}
+	for _, r := range records {
+		h := historyElement{
+			Version: r.Version, Event: string(r.Kind), From: state(r.From), To: state(r.To), Reason: string(r.Reason), Detail: r.Detail,
+			TxID: v.txid(p.Terms.Token.Chain, r.TxID), URL: v.explorer(p.Terms.Token.Chain, r.TxID), At: r.At,
+		}
+		if r.Decision != nil {
+			h.By, h.Origin = r.Decision.Name, r.Decision.Origin
+		}
+		b.History = append(b.History, h)
+	}
+	return b
+}
+
+func (v render) movement(chain settlement.ChainID, m settlement.Movement) movement {
+	from, payer := m.Vault.Address, m.Vault.Payer
+	if m.Direct != nil {
+		payer = m.Direct.Receiver
+		if m.Slot != nil {
+			from = m.Slot.Sender
+		}
+	}
+	b := movement{
+		Part: int(m.Part), Purpose: string(m.Purpose), State: string(m.State), ToPayee: m.ToPayee.String(), ToPayer: m.ToPayer.String(),
+		From: v.address(chain, from), Payee: v.address(chain, m.Vault.Payee), Payer: v.address(chain, payer), TxID: v.txid(chain, m.TxID),
+		URL: v.explorer(chain, m.TxID), Problem: m.Problem,
+	}
+	if m.Gas != nil {
+		b.Fee = new(money(*m.Gas, v.coin(chain)))
 	}
 	return b
 }
@@ -151,8 +253,17 @@ func (v render) transaction(p settlement.Payment, t store.SeenTransfer) transact
 		Token: v.address(t.Chain, s.Transfer.Token), Payer: v.address(t.Chain, s.Transfer.Payer), Payee: v.address(t.Chain, s.Transfer.Payee),
 		Money:  money(s.Transfer.Amount, v.token(p, s.Transfer.Token)),
 		Block:  block{s.Block.Number, s.Block.Hash.String(), s.Block.Time},
-		Status: string(t.Status), Verdict: verdictOf(t), Settles: settles(p, t), Evidence: s.Verdict.Evidence, SeenAt: t.SeenAt,
+		Status: string(t.Status), Waits: v.waits(t), Verdict: verdictOf(t), Checks: v.checks(p, t), Settles: p.Settled() && t.Consumed, Evidence: s.Verdict.Evidence, SeenAt: t.SeenAt,
 	}
+}
+
+func (v render) waits(t store.SeenTransfer) *waits {
+	e := t.Sighting.Verdict.Evidence
+	if t.Status != store.TransferSeen || e == nil {
+		return nil
+	}
+	text, n, m := e.Finality.Progress(v.latest, t.Sighting.Block.Number)
+	return &waits{text, string(e.Finality), n, m}
 }
 
 func verdictOf(t store.SeenTransfer) verdict {
@@ -163,13 +274,14 @@ func verdictOf(t store.SeenTransfer) verdict {
 	return verdict{string(outcome), string(t.Sighting.Verdict.Code), t.Sighting.Verdict.Detail}
 }
 
-// settles reports whether the transfer is the one that settled the payment.
-func settles(p settlement.Payment, t store.SeenTransfer) bool {
-	return p.Settled() && p.PaidBy == t.Sighting.TxID && t.Status == store.TransferFinal && t.Sighting.Verdict.Code == settlement.Verified
-}
-
 func money(a settlement.Amount, t settlement.Token) Money {
 	return Money{Amount: a.String(), AmountMajor: a.Major(t.Decimals), Symbol: t.Symbol, Decimals: int(t.Decimals)}
+}
+
+// coin is the chain's own.
+func (v render) coin(id settlement.ChainID) settlement.Token {
+	chain, _ := v.s.cfg.Runner.Chain(id)
+	return chain.Coin
 }
 
 func flagsOf(p settlement.Payment) []flag {
@@ -212,7 +324,7 @@ func (v render) txid(chain settlement.ChainID, id settlement.TxID) string {
 
 func (v render) explorer(chain settlement.ChainID, id settlement.TxID) string {
 	c, ok := v.s.cfg.Runner.Chain(chain)
-	if !ok || c.Explorer == "" {
+	if !ok || c.Explorer == "" || id == "" {
 		return ""
 	}
 	return strings.TrimSuffix(c.Explorer, "/") + "/tx/" + c.FormatTxID(id)

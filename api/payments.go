@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
 )
@@ -20,7 +23,10 @@ type paymentInput struct {
 	PaymentID string `path:"payment_id" maxLength:"64" doc:"Our id of the payment." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
 }
 
-type paymentOutput struct{ Body paymentBody }
+type paymentOutput struct {
+	ETag string `header:"ETag" doc:"The payment's version, for If-Match."`
+	Body paymentBody
+}
 
 type listInput struct {
 	Marketplace string `query:"marketplace" maxLength:"255" doc:"Only payments of this marketplace; of use with keys of all marketplaces." example:"acme"`
@@ -42,16 +48,16 @@ func (s *server) registerPayments() {
 	register(s, s.secured(huma.Operation{
 		OperationID: "get-order", Method: http.MethodGet, Path: "/v1/orders/{order_id}", Tags: []string{"Payments"},
 		Summary: "The payment of an order", Description: "Everything about the payment that settles the order. An order that settler has not read yet is NOT_FOUND.",
-	}, scopeRead), []Code{APIKeyInvalid, ScopeInsufficient, MarketplaceForbidden, NotFound, ValidationFailed, MarketplaceRequired}, s.handleGetOrder)
+	}, scopeRead), []Code{MarketplaceForbidden, NotFound, ValidationFailed, MarketplaceRequired}, s.handleGetOrder)
 	register(s, s.secured(huma.Operation{
 		OperationID: "get-payment", Method: http.MethodGet, Path: "/v1/payments/{payment_id}", Tags: []string{"Payments"},
 		Summary: "A payment", Description: "Its state and who acts next, instructions, the transfers seen with verdicts and evidence, and its history.",
-	}, scopeRead), []Code{APIKeyInvalid, ScopeInsufficient, NotFound, ValidationFailed}, s.handleGetPayment)
+	}, scopeRead), []Code{NotFound, ValidationFailed}, s.handleGetPayment)
 	register(s, s.secured(huma.Operation{
 		OperationID: "list-payments", Method: http.MethodGet, Path: "/v1/payments", Tags: []string{"Payments"},
 		Summary: "Payments", Description: "In the order in which they were recorded, oldest first. Filters narrow each other. For watching changes " +
 			"ask for a state again rather than for the end of the list: of payments recorded in the same moment one may appear before the other's cursor.",
-	}, scopeRead), []Code{APIKeyInvalid, ScopeInsufficient, MarketplaceForbidden, ValidationFailed}, s.handleListPayments)
+	}, scopeRead), []Code{MarketplaceForbidden, ValidationFailed}, s.handleListPayments)
 }
 
 func (s *server) handleGetOrder(ctx context.Context, in *orderInput) (*paymentOutput, error) {
@@ -62,7 +68,7 @@ func (s *server) handleGetOrder(ctx context.Context, in *orderInput) (*paymentOu
 	if marketplace == "" {
 		return nil, problem(MarketplaceRequired, "This key reaches all marketplaces: add ?marketplace= to say whose order it is.")
 	}
-	if !plainID(in.OrderID) || !plainID(marketplace) {
+	if !jobs.PlainID(in.OrderID) || !jobs.PlainID(marketplace) {
 		return nil, problem(NotFound, "")
 	}
 	ids, err := store.PaymentsOfOrders(ctx, s.cfg.Pool, []string{marketplace}, []string{in.OrderID})
@@ -91,7 +97,11 @@ func (s *server) payment(ctx context.Context, id settlement.PaymentID) (*payment
 	if err != nil {
 		return nil, err
 	}
-	seen, err := store.TransfersOf(ctx, s.cfg.Pool, []settlement.PaymentID{id})
+	about, err := jobs.ReadSubject(ctx, s.cfg.Pool, p)
+	if err != nil {
+		return nil, err
+	}
+	movements, err := store.MovementsOf(ctx, s.cfg.Pool, []settlement.PaymentID{id})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +109,25 @@ func (s *server) payment(ctx context.Context, id settlement.PaymentID) (*payment
 	if err != nil {
 		return nil, err
 	}
-	return &paymentOutput{s.render().payment(p, seen, records)}, nil
+	proofs, err := store.PayerProofs(ctx, s.cfg.Pool, p)
+	if err != nil {
+		return nil, err
+	}
+	statements, err := store.Statements(ctx, s.cfg.Pool, id)
+	if err != nil {
+		return nil, err
+	}
+	approvals, err := store.ListApprovals(ctx, s.cfg.Pool, store.ApprovalFilter{Payment: id, Limit: 100, Now: s.cfg.Now().UTC()})
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.renderWith(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	body := v.payment(about, movements, proofs, records, statements, approvals)
+	body.Actions = slices.DeleteFunc(body.Actions, func(a action) bool { return !mayAct(caller(ctx), jobs.ActionKind(a)) })
+	return &paymentOutput{ETag: strconv.Quote(strconv.FormatInt(p.Version, 10)), Body: body}, nil
 }
 
 // visible reads a payment; that of another marketplace than the key's is not found, like one that does not exist.
@@ -134,14 +162,12 @@ func (s *server) handleListPayments(ctx context.Context, in *listInput) (*listOu
 	}
 	if in.Cursor != "" {
 		if filter.After, err = settlement.ParsePaymentID(in.Cursor); err != nil {
-			p := problem(ValidationFailed, "")
-			p.Errors = []Fault{{Location: "query.cursor", Message: "must be next_cursor of the page before"}}
-			return nil, p
+			return nil, invalid("query.cursor", "must be next_cursor of the page before")
 		}
 	}
 	out := &listOutput{paymentList{Items: []PaymentSummary{}}}
-	if marketplace != "" && !plainID(marketplace) || in.OrderID != "" && !plainID(in.OrderID) {
-		return out, nil // Postgres would refuse the text, and no payment has such an id
+	if !plain(marketplace, in.OrderID) {
+		return out, nil
 	}
 	payments, err := store.ListPayments(ctx, s.cfg.Pool, filter)
 	if err != nil {

@@ -42,7 +42,9 @@ func TestPaymentThroughItsLife(t *testing.T) {
 			clock(*b.Deadline) + ", in one transfer. It is found by itself; naming the transaction makes it no faster than its block.",
 		PayNow: true, Money: wantMoney, Chain: string(chainID), ChainName: "dev", Token: tokenHex, Payee: payeeHex, Payers: []string{payerHex},
 		Deadline: *b.Deadline, AcceptedUntil: b.Deadline.Add(600e9), Finality: "depth 2",
+		ProofText:  "settler: my transaction pays this payment.\nPayment: " + id.String() + "\nChain: eip155:31337\nTransaction: {txid}",
 		PaymentURI: "ethereum:" + tokenHex + "@31337/transfer?address=" + payeeHex + "&uint256=1500000",
+		QRURL:      "https://settler.example/v1/pay/" + r.runner.PayToken(id) + "/qr.svg",
 	}
 	if diff := cmp.Diff(want, b.Instructions); diff != "" {
 		t.Errorf("instructions (-want +got):\n%s", diff)
@@ -60,6 +62,15 @@ func TestPaymentThroughItsLife(t *testing.T) {
 	if got := b.Transactions[0]; got.Status != "seen" || got.Verdict != (verdict{"pending", "VERIFIED", ""}) || got.Settles {
 		t.Errorf("seen transfer: got %+v", got)
 	}
+	r.scannedTo(12)
+	b = into[paymentBody](t, r.get("/v1/payments/"+id.String(), key), http.StatusOK)
+	if diff := cmp.Diff(&waits{"confirming 1 of 2", "depth 2", 1, 2}, b.Transactions[0].Waits); diff != "" {
+		t.Errorf("waits (-want +got):\n%s", diff)
+	}
+	page := into[payBody](t, r.do(http.MethodGet, "/v1/pay/"+r.runner.PayToken(id), ""), http.StatusOK)
+	if page.Message != "A payment was seen: confirming 1 of 2. Do not pay again." || page.Transactions[0].Waits == nil {
+		t.Errorf("the payer's page: got %q, %+v", page.Message, page.Transactions[0].Waits)
+	}
 
 	r.advance(settlement.Event{ID: "final", Payment: id, Kind: settlement.EventPaymentConfirmed, Sighting: seen})
 	b = into[paymentBody](t, r.get("/v1/orders/"+orderID, key), http.StatusOK)
@@ -68,7 +79,7 @@ func TestPaymentThroughItsLife(t *testing.T) {
 	}
 	got := b.Transactions[0]
 	if got.TxID != txA || got.ExplorerURL != "https://explorer.example/tx/"+txA || got.Payer != payerHex || got.Payee != payeeHex || got.Money != wantMoney ||
-		got.Verdict != (verdict{"confirmed", "VERIFIED", ""}) || !got.Settles || got.Evidence == nil || got.Evidence.Endpoints[0] != "alpha" || got.Block.Number != 11 {
+		got.Verdict != (verdict{"confirmed", "VERIFIED", ""}) || !got.Settles || got.Waits != nil || got.Evidence == nil || got.Evidence.Endpoints[0] != "alpha" || got.Block.Number != 11 {
 		t.Errorf("settling transfer: got %+v", got)
 	}
 	var events []string

@@ -23,28 +23,50 @@ type Code string
 
 // Every code, with when it is given.
 const (
-	RequestMalformed     Code = "REQUEST_MALFORMED"         // the body is not what the endpoint reads
-	APIKeyInvalid        Code = "API_KEY_INVALID"           // no key, an unknown one, or a revoked one
-	SignatureInvalid     Code = "WEBHOOK_SIGNATURE_INVALID" // no signature fits the body and one of the secrets
-	TimestampInvalid     Code = "WEBHOOK_TIMESTAMP_INVALID" // signed more than 300 s ago or ahead
-	ScopeInsufficient    Code = "SCOPE_INSUFFICIENT"        // the key may not do this
-	MarketplaceForbidden Code = "MARKETPLACE_FORBIDDEN"     // the key belongs to another marketplace
-	NotFound             Code = "NOT_FOUND"                 // no such order, payment or token, or not visible to the caller
-	MarketplaceUnknown   Code = "MARKETPLACE_UNKNOWN"       // webhooks: the configuration has no such marketplace
-	RouteUnknown         Code = "ROUTE_UNKNOWN"             // no endpoint has this path
-	MethodNotAllowed     Code = "METHOD_NOT_ALLOWED"        // the path exists, with other methods
-	RequestTimeout       Code = "REQUEST_TIMEOUT"           // the body did not arrive in time
-	WebhookIDReused      Code = "WEBHOOK_ID_REUSED"         // the id came before with another body
-	StateConflict        Code = "STATE_CONFLICT"            // the payment's state does not accept this
-	BodyTooLarge         Code = "BODY_TOO_LARGE"            // above the endpoint's limit
-	MediaTypeUnsupported Code = "MEDIA_TYPE_UNSUPPORTED"    // not application/json
-	ValidationFailed     Code = "VALIDATION_FAILED"         // a field or parameter breaks its rule; `errors` says which
-	TxIDMalformed        Code = "TXID_MALFORMED"            // not a transaction id of the payment's chain
-	IdempotencyKeyReused Code = "IDEMPOTENCY_KEY_REUSED"    // the key came before with another request
-	MarketplaceRequired  Code = "MARKETPLACE_REQUIRED"      // a key of all marketplaces has to say which one it means
-	RateLimited          Code = "RATE_LIMITED"              // too many requests; Retry-After says how long to wait
-	Internal             Code = "INTERNAL"                  // our fault; repeat it later
-	NotReady             Code = "NOT_READY"                 // this process should get no traffic now
+	RequestMalformed        Code = "REQUEST_MALFORMED"         // the body is not what the endpoint reads
+	APIKeyInvalid           Code = "API_KEY_INVALID"           // no key, an unknown one, or a revoked one
+	SignatureInvalid        Code = "WEBHOOK_SIGNATURE_INVALID" // no signature fits the body and one of the secrets
+	TimestampInvalid        Code = "WEBHOOK_TIMESTAMP_INVALID" // signed more than 300 s ago or ahead
+	ScopeInsufficient       Code = "SCOPE_INSUFFICIENT"        // the caller may not do this
+	CredentialYoung         Code = "CREDENTIAL_YOUNG"          // the key or the person's scope is younger than 24 h
+	MarketplaceForbidden    Code = "MARKETPLACE_FORBIDDEN"     // the key belongs to another marketplace
+	NotFound                Code = "NOT_FOUND"                 // no such order, payment or token, or not visible to the caller
+	MarketplaceUnknown      Code = "MARKETPLACE_UNKNOWN"       // webhooks: the configuration has no such marketplace
+	RouteUnknown            Code = "ROUTE_UNKNOWN"             // no endpoint has this path
+	MethodNotAllowed        Code = "METHOD_NOT_ALLOWED"        // the path exists, with other methods
+	RequestTimeout          Code = "REQUEST_TIMEOUT"           // the body did not arrive in time
+	WebhookIDReused         Code = "WEBHOOK_ID_REUSED"         // the id came before with another body
+	StateConflict           Code = "STATE_CONFLICT"            // the payment's state does not accept this
+	ReleaseInFlight         Code = "RELEASE_IN_FLIGHT"         // the money can no longer be stopped
+	OwnRequest              Code = "OWN_REQUEST"               // nobody approves his own request
+	PersonRequired          Code = "PERSON_REQUIRED"           // a person who has signed in has to do this
+	ApprovalStale           Code = "APPROVAL_STALE"            // the request is void: the payment has changed, or it has expired
+	ApprovalDecided         Code = "APPROVAL_DECIDED"          // the request waits no more
+	ApprovalChanged         Code = "APPROVAL_CHANGED"          // the request is not the one that was looked at
+	VersionChanged          Code = "VERSION_CHANGED"           // the payment is not as it was looked at
+	VersionRequired         Code = "VERSION_REQUIRED"          // If-Match is missing
+	BodyTooLarge            Code = "BODY_TOO_LARGE"            // above the endpoint's limit
+	MediaTypeUnsupported    Code = "MEDIA_TYPE_UNSUPPORTED"    // not application/json
+	ValidationFailed        Code = "VALIDATION_FAILED"         // a field or parameter breaks its rule; `errors` says which
+	TxIDMalformed           Code = "TXID_MALFORMED"            // not a transaction id of the payment's chain
+	SignerMalformed         Code = "SIGNER_MALFORMED"          // not an address of the payment's chain
+	SignatureMalformed      Code = "SIGNATURE_MALFORMED"       // has no form in which the chain's wallets sign
+	SignatureNotSigners     Code = "SIGNATURE_NOT_SIGNERS"     // not the signer's over the text that the payment asks for
+	IdempotencyKeyReused    Code = "IDEMPOTENCY_KEY_REUSED"    // the key came before with another request
+	MarketplaceRequired     Code = "MARKETPLACE_REQUIRED"      // a key of all marketplaces has to say which one it means
+	ReferenceReused         Code = "REFERENCE_REUSED"          // the reference stands for a vault of other terms
+	RefundAddressMissing    Code = "REFUND_ADDRESS_MISSING"    // the buyer's pairing has no verified signer
+	RefundWalletMissing     Code = "REFUND_WALLET_MISSING"     // the configuration names no wallet that the refund could come from
+	RefundReceiverMissing   Code = "REFUND_RECEIVER_MISSING"   // the refund's receiver must be named
+	RefundReceiverRefused   Code = "REFUND_RECEIVER_REFUSED"   // nobody's refund goes there
+	InstrumentRefused       Code = "INSTRUMENT_REFUSED"        // no vault can be handed out for these terms
+	RateLimited             Code = "RATE_LIMITED"              // too many requests; Retry-After says how long to wait
+	Internal                Code = "INTERNAL"                  // our fault; repeat it later
+	NotReady                Code = "NOT_READY"                 // this process should get no traffic now
+	ChainUnavailable        Code = "CHAIN_UNAVAILABLE"         // a contract, or the receiver of a refund, could not be looked at; repeat it later
+	OrchestratorUnavailable Code = "ORCHESTRATOR_UNAVAILABLE"  // the orchestrator could not be asked; repeat it later
+	LedgerBusy              Code = "LEDGER_BUSY"               // the ledger could not be closed at once; repeat it
+	IssuerUnavailable       Code = "ISSUER_UNAVAILABLE"        // who vouches for people does not answer
 )
 
 // kinds is code → status and title, which never vary between occurrences of a problem.
@@ -52,28 +74,50 @@ var kinds = map[Code]struct {
 	status int
 	title  string
 }{
-	RequestMalformed:     {http.StatusBadRequest, "The request cannot be read"},
-	APIKeyInvalid:        {http.StatusUnauthorized, "A valid API key is required"},
-	SignatureInvalid:     {http.StatusUnauthorized, "The webhook's signature is not valid"},
-	TimestampInvalid:     {http.StatusUnauthorized, "The webhook is too old or from the future"},
-	ScopeInsufficient:    {http.StatusForbidden, "The API key's scope does not allow this"},
-	MarketplaceForbidden: {http.StatusForbidden, "The API key belongs to another marketplace"},
-	NotFound:             {http.StatusNotFound, "Not found"},
-	MarketplaceUnknown:   {http.StatusNotFound, "No such marketplace"},
-	RouteUnknown:         {http.StatusNotFound, "No such endpoint"},
-	MethodNotAllowed:     {http.StatusMethodNotAllowed, "The endpoint does not take this method"},
-	RequestTimeout:       {http.StatusRequestTimeout, "The request did not arrive in time"},
-	WebhookIDReused:      {http.StatusConflict, "The webhook id was used with another body"},
-	StateConflict:        {http.StatusConflict, "The payment's state does not accept this"},
-	BodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large"},
-	MediaTypeUnsupported: {http.StatusUnsupportedMediaType, "The body's media type is not supported"},
-	ValidationFailed:     {http.StatusUnprocessableEntity, "The request breaks a rule"},
-	TxIDMalformed:        {http.StatusUnprocessableEntity, "Not a transaction id of the payment's chain"},
-	IdempotencyKeyReused: {http.StatusUnprocessableEntity, "The idempotency key was used with another request"},
-	MarketplaceRequired:  {http.StatusUnprocessableEntity, "The marketplace must be named"},
-	RateLimited:          {http.StatusTooManyRequests, "Too many requests"},
-	Internal:             {http.StatusInternalServerError, "Something went wrong on our side"},
-	NotReady:             {http.StatusServiceUnavailable, "Not ready"},
+	RequestMalformed:        {http.StatusBadRequest, "The request cannot be read"},
+	APIKeyInvalid:           {http.StatusUnauthorized, "A valid API key is required"},
+	SignatureInvalid:        {http.StatusUnauthorized, "The webhook's signature is not valid"},
+	TimestampInvalid:        {http.StatusUnauthorized, "The webhook is too old or from the future"},
+	ScopeInsufficient:       {http.StatusForbidden, "The caller's scope does not allow this"},
+	CredentialYoung:         {http.StatusForbidden, "The key or the scope is too young"},
+	MarketplaceForbidden:    {http.StatusForbidden, "The API key belongs to another marketplace"},
+	NotFound:                {http.StatusNotFound, "Not found"},
+	MarketplaceUnknown:      {http.StatusNotFound, "No such marketplace"},
+	RouteUnknown:            {http.StatusNotFound, "No such endpoint"},
+	MethodNotAllowed:        {http.StatusMethodNotAllowed, "The endpoint does not take this method"},
+	RequestTimeout:          {http.StatusRequestTimeout, "The request did not arrive in time"},
+	WebhookIDReused:         {http.StatusConflict, "The webhook id was used with another body"},
+	StateConflict:           {http.StatusConflict, "The payment's state does not accept this"},
+	ReleaseInFlight:         {http.StatusConflict, "The release is in flight"},
+	OwnRequest:              {http.StatusForbidden, "Nobody approves his own request"},
+	PersonRequired:          {http.StatusForbidden, "A person has to do this"},
+	ApprovalStale:           {http.StatusConflict, "The request for approval is void"},
+	ApprovalDecided:         {http.StatusConflict, "The request for approval waits no more"},
+	ApprovalChanged:         {http.StatusPreconditionFailed, "The request for approval is another one"},
+	VersionChanged:          {http.StatusPreconditionFailed, "The payment has changed"},
+	VersionRequired:         {http.StatusPreconditionRequired, "If-Match is required"},
+	BodyTooLarge:            {http.StatusRequestEntityTooLarge, "The body is too large"},
+	MediaTypeUnsupported:    {http.StatusUnsupportedMediaType, "The body's media type is not supported"},
+	ValidationFailed:        {http.StatusUnprocessableEntity, "The request breaks a rule"},
+	TxIDMalformed:           {http.StatusUnprocessableEntity, "Not a transaction id of the payment's chain"},
+	SignerMalformed:         {http.StatusUnprocessableEntity, "Not an address of the payment's chain"},
+	SignatureMalformed:      {http.StatusUnprocessableEntity, "Not a signature of the payment's chain"},
+	SignatureNotSigners:     {http.StatusUnprocessableEntity, "Not the signer's signature of the text"},
+	IdempotencyKeyReused:    {http.StatusUnprocessableEntity, "The idempotency key was used with another request"},
+	MarketplaceRequired:     {http.StatusUnprocessableEntity, "The marketplace must be named"},
+	ReferenceReused:         {http.StatusConflict, "The reference was used with other terms"},
+	RefundAddressMissing:    {http.StatusUnprocessableEntity, "No proven wallet that refunds could go to"},
+	RefundWalletMissing:     {http.StatusConflict, "No wallet pays this refund"},
+	RefundReceiverMissing:   {http.StatusUnprocessableEntity, "The refund's receiver must be named"},
+	RefundReceiverRefused:   {http.StatusUnprocessableEntity, "No refund goes to this receiver"},
+	InstrumentRefused:       {http.StatusUnprocessableEntity, "No vault is handed out for these terms"},
+	RateLimited:             {http.StatusTooManyRequests, "Too many requests"},
+	Internal:                {http.StatusInternalServerError, "Something went wrong on our side"},
+	NotReady:                {http.StatusServiceUnavailable, "Not ready"},
+	ChainUnavailable:        {http.StatusServiceUnavailable, "The chain could not be asked"},
+	OrchestratorUnavailable: {http.StatusServiceUnavailable, "The orchestrator could not be asked"},
+	LedgerBusy:              {http.StatusServiceUnavailable, "The ledger is being written to"},
+	IssuerUnavailable:       {http.StatusServiceUnavailable, "Nobody can be identified now"},
 }
 
 // ofStatus are the codes of errors that huma makes by itself while it reads a request.
@@ -134,13 +178,24 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
+	if s, ok := errors.AsType[*settlement.SignatureError](err); ok {
+		code := SignatureNotSigners
+		if s.Malformed {
+			code = SignatureMalformed
+		}
+		return problem(code, "The signature proves nothing: "+s.Problem+".")
+	}
+	if p := actProblem(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return problem(NotFound, "")
-	case errors.Is(err, settlement.ErrNotAccepted):
-		return problem(StateConflict, "")
 	case errors.Is(err, jobs.ErrWebhookConflict):
 		return problem(WebhookIDReused, "Send every event under an id of its own; a repeat must have the same body.")
+	case errors.Is(err, ErrIssuer):
+		s.cfg.Logger.WarnContext(ctx, "nobody can sign in", "request_id", requestID(ctx), "err", err)
+		return problem(IssuerUnavailable, "Repeat it later, or use a key.")
 	}
 	level := slog.LevelError
 	if ctx.Err() != nil {

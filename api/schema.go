@@ -8,8 +8,10 @@ import (
 
 // state and flag are the domain's own, with the list of their values in the OpenAPI document.
 type (
-	state string
-	flag  string
+	state         string
+	flag          string
+	party         string
+	disputeReason string
 )
 
 // Schema lists every state.
@@ -20,6 +22,16 @@ func (state) Schema(huma.Registry) *huma.Schema {
 // Schema lists every flag.
 func (flag) Schema(huma.Registry) *huma.Schema {
 	return listed(settlement.Flags, "A fact about the payment that is independent of its state.", settlement.FlagOverpaid)
+}
+
+// Schema lists every party.
+func (party) Schema(huma.Registry) *huma.Schema {
+	return listed(settlement.Parties, "A side of the order, or operator: who looks after payments.", settlement.PartyPayer)
+}
+
+// Schema lists every reason that can be given.
+func (disputeReason) Schema(huma.Registry) *huma.Schema {
+	return listed(settlement.DisputeReasons, "What is complained about.", settlement.DisputeNotDelivered)
 }
 
 func listed[T ~string](values []T, description string, example T) *huma.Schema {

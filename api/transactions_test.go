@@ -5,8 +5,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/verify/solana"
 )
 
 func TestNameTransaction(t *testing.T) {
@@ -31,7 +33,7 @@ func TestNameTransaction(t *testing.T) {
 	post(path, r.key("other", scopeOperate), "k3", body).problem(t, NotFound)
 
 	first := post(path, operate, "k4", body)
-	want := named{TxID: txA, State: "verifying", ActsNext: "us"}
+	want := named{TxID: txA, State: "verifying", ActsNext: "us", ProofText: settlement.ProofText(id, chainID, txA)}
 	if got := into[named](t, first, http.StatusAccepted); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -100,5 +102,39 @@ func TestIdempotencyRace(t *testing.T) {
 	}
 	if accepted != len(answers)/2 {
 		t.Errorf("%d of %d were accepted, want half", accepted, len(answers))
+	}
+}
+
+// What is no first signature of a Solana transaction is refused in words that say what it is instead.
+func TestNamedOnSolana(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, id := r.order("acme")
+	const account = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+	payee, err := solana.ParseAddress(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	r.advance(settlement.Event{ID: "opened", Payment: id, Kind: settlement.EventOrderOpened},
+		settlement.Event{ID: "ready", Payment: id, Kind: settlement.EventIntentReady, Terms: &settlement.Terms{
+			Token: settlement.Token{Chain: solana.Mainnet, Symbol: "SOL", Decimals: 9}, Payee: payee, Amount: settlement.NewAmount(1),
+			Reference: payee, NotBefore: now, FromBlock: 10, Deadline: now.Add(time.Hour),
+		}})
+	path := "/v1/pay/" + r.runner.PayToken(id) + "/transactions"
+	const signature = "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW"
+	for name, tt := range map[string]struct{ txid, says string }{
+		"hex":              {txA, "is hex, as other chains write it; here it is base58"},
+		"an account":       {account, "is 32 bytes, an account"},
+		"a look-alike":     {"0" + signature[1:], "which base58 does not use"},
+		"a blank":          {signature[:40] + " " + signature[40:], "holds blanks"},
+		"one letter short": {signature[:60], "bytes in base58, not 64"},
+	} {
+		if p := r.do(http.MethodPost, path, `{"txid":"`+tt.txid+`"}`).problem(t, TxIDMalformed); !strings.Contains(p.Detail, tt.says) {
+			t.Errorf("%s: %s", name, p.Detail)
+		}
+	}
+	if got := into[named](t, r.do(http.MethodPost, path, `{"txid":"`+signature+`"}`), http.StatusAccepted); got.TxID != signature || got.State != "verifying" {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -11,12 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/store"
 )
 
@@ -29,8 +28,6 @@ const (
 	minWebhookSecret = 24
 	// webhookReadTimeout is how long a body of that size may take.
 	webhookReadTimeout = 10 * time.Second
-	// maxID bounds the ids that others choose, in bytes.
-	maxID = 255
 )
 
 // webhookTypes are the events of an order. Each is a hint to read the order; what it says of the order is not believed.
@@ -113,7 +110,7 @@ func (s *server) handleOrderEvent(ctx context.Context, in *webhookInput) (*accep
 		s.cfg.Logger.WarnContext(ctx, "webhook refused", "marketplace", in.Marketplace, "reason", string(p.Code), "request_id", requestID(ctx))
 		return nil, p
 	}
-	if !plainID(in.ID) {
+	if !jobs.PlainID(in.ID) {
 		return nil, problem(RequestMalformed, "The header webhook-id must have 1 to 255 printable characters.")
 	}
 	body, p := parseWebhook(in.RawBody)
@@ -179,16 +176,10 @@ func parseWebhook(raw []byte) (webhookBody, *Problem) {
 	}
 	fault(b.Type == nil || !slices.Contains(webhookTypes, *b.Type), "body.type", "must be one of "+strings.Join(webhookTypes, ", "))
 	fault(b.Timestamp == nil || err != nil, "body.timestamp", "must be a time as in RFC 3339")
-	fault(b.Data == nil || b.Data.MachineID == nil || !plainID(*b.Data.MachineID), "body.data.machineId", "must have 1 to 255 bytes, none of them a control character")
-	fault(b.Data == nil || b.Data.OrderID == nil || !plainID(*b.Data.OrderID), "body.data.orderId", "must have 1 to 255 bytes, none of them a control character")
+	fault(b.Data == nil || b.Data.MachineID == nil || !jobs.PlainID(*b.Data.MachineID), "body.data.machineId", "must have 1 to 255 bytes, none of them a control character")
+	fault(b.Data == nil || b.Data.OrderID == nil || !jobs.PlainID(*b.Data.OrderID), "body.data.orderId", "must have 1 to 255 bytes, none of them a control character")
 	if len(p.Errors) > 0 {
 		return webhookBody{}, p
 	}
 	return webhookBody{Type: *b.Type, Timestamp: at, Data: webhookData{*b.Data.MachineID, *b.Data.OrderID}}, nil
-}
-
-// plainID reports whether somebody else's id can be stored and logged: Postgres takes no zero byte in text, and
-// nothing that is not UTF-8.
-func plainID(id string) bool {
-	return id != "" && len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }

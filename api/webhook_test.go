@@ -8,6 +8,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/settler-pay/settler/jobs"
 )
 
 const webhookPath = "/v1/webhooks/acme/orders"
@@ -139,7 +141,7 @@ func FuzzWebhook(f *testing.F) {
 		if checkSignature(in, []*standardwebhooks.Webhook{secret}, time.Now()) == nil {
 			t.Errorf("signature %q fits although nobody had the secret", signature)
 		}
-		if b, p := parseWebhook(body); p == nil && (!plainID(b.Data.OrderID) || !plainID(b.Data.MachineID) || b.Type == "") {
+		if b, p := parseWebhook(body); p == nil && (!jobs.PlainID(b.Data.OrderID) || !jobs.PlainID(b.Data.MachineID) || b.Type == "") {
 			t.Errorf("%q was read as %+v", body, b)
 		}
 	})

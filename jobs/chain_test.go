@@ -3,11 +3,14 @@ package jobs_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/settler-pay/settler/internal/chaintest"
 	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
@@ -39,6 +42,29 @@ func TestPaymentsThatDoNotFit(t *testing.T) {
 			// The right payment still arrives and settles it.
 			r.pay(r.payer, r.payee, 1_500_000)
 			r.await(order, true, settlement.StateHeld)
+		})
+	}
+}
+
+// What the token's policy lets pass settles the payment, found by the watcher or named by the payer.
+func TestTokenPolicy(t *testing.T) {
+	t.Parallel()
+	for _, named := range []bool{false, true} {
+		t.Run(fmt.Sprintf("named %t", named), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(s *setup) { s.policy = settlement.Policy{Kind: settlement.Fee, Received: true, AtLeast: true} })
+			order := r.order()
+			r.tell(order)
+			p := r.await(order, false, settlement.StateAwaitingPayment)
+			hash := r.pay(r.payer, r.payee, 1_500_001)
+			if named {
+				if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if p = r.await(order, true, settlement.StateHeld); !p.HasFlag(settlement.FlagOverpaid) {
+				t.Errorf("flags %v, want overpaid", p.Flags)
+			}
 		})
 	}
 }
@@ -120,6 +146,48 @@ func TestTwinOrders(t *testing.T) {
 		if p.Reason != settlement.TransferAmbiguous {
 			t.Errorf("order %s: reason %s, want %s", order, p.Reason, settlement.TransferAmbiguous)
 		}
+	}
+}
+
+// A transfer that could pay two orders pays the one that is left, once somebody names it again; naming it before changes
+// nothing and leaves nothing to do.
+func TestAmbiguousTransferIsNamedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one, two := r.order(), r.order()
+	r.tell(one)
+	r.tell(two)
+	r.await(one, false, settlement.StateAwaitingPayment)
+	r.await(two, false, settlement.StateAwaitingPayment)
+	hash := r.pay(r.payer, r.payee, 1_500_000)
+	p := r.await(one, true, settlement.StateNeedsReview)
+	other := r.await(two, true, settlement.StateNeedsReview)
+	for range 2 {
+		if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("it was looked at", func() error {
+			q, err := r.payment(one)
+			if err == nil && q.Named != "" {
+				err = errNotYet
+			}
+			return err
+		})
+		time.Sleep(1100 * time.Millisecond) // a transaction is named once a second
+	}
+	if p = r.await(one, false, settlement.StateNeedsReview); p.Settled() {
+		t.Fatal("settled by a transfer that may be another order's")
+	}
+	results, err := r.runner.Advance(t.Context(), settlement.Event{ID: "test", Payment: other.ID, Kind: settlement.EventClosed, Reason: "TEST"})
+	if err != nil || results[0].Err != nil {
+		t.Fatal(err, results)
+	}
+	if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+		t.Fatal(err)
+	}
+	r.await(one, false, settlement.StateHeld)
+	if seen := r.transfers(p); len(seen) != 1 || seen[0].Sighting.Verdict.Code != settlement.Verified {
+		t.Errorf("transfers %+v, want the one with %s", seen, settlement.Verified)
 	}
 }
 
@@ -206,7 +274,10 @@ func TestReorganisationBeyondFinality(t *testing.T) {
 
 func TestEndpointTrouble(t *testing.T) {
 	t.Parallel()
-	for _, trouble := range []string{"refused", "rate limited", "nonsense", "null receipts"} {
+	for trouble, reason := range map[string]settlement.Code{
+		"refused": settlement.RPCUnavailable, "rate limited": settlement.RPCRateLimited, "nonsense": settlement.RPCUnavailable,
+		"nulls": settlement.RPCMisconfigured, "slow": settlement.RPCUnavailable, "another chain": settlement.RPCMisconfigured,
+	} {
 		t.Run(trouble, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -218,9 +289,12 @@ func TestEndpointTrouble(t *testing.T) {
 			if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
 				t.Fatal(err)
 			}
-			r.chain.Commit()
+			for range 3 {
+				r.chain.Commit()
+			}
 			r.eventually("the trouble was met", func() error { return r.troubled() })
-			if q, err := r.payment(order); err != nil || q.State == settlement.StateNeedsReview {
+			r.eventually("the log says what is wrong", func() error { return r.logged("WARN", "chain not read", "reason="+string(reason)) })
+			if q, err := r.payment(order); err != nil || q.State != settlement.StateVerifying {
 				t.Errorf("state %s (%v): a look that fails says nothing about a payment", q.State, err)
 			}
 			heal()
@@ -229,11 +303,41 @@ func TestEndpointTrouble(t *testing.T) {
 	}
 }
 
+// A node that has lost its receipts, or does not give them out yet: the transaction is neither rejected nor forgotten, and
+// the watcher, which needs none, finds it.
+func TestReceiptsAreMissing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	order := r.order()
+	r.tell(order)
+	p := r.await(order, false, settlement.StateAwaitingPayment)
+	r.rpc.Handle(func(method string) chaintest.Answer {
+		if method == "eth_getTransactionReceipt" {
+			return chaintest.Hide
+		}
+		return chaintest.Pass
+	})
+	hash := r.pay(r.payer, r.payee, 1_500_000)
+	if _, err := r.runner.NameTransaction(t.Context(), p.ID, txid(t, hash)); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("the receipt is asked for", func() error {
+		if r.rpc.Calls("eth_getTransactionReceipt") == 0 {
+			return errNotYet
+		}
+		return nil
+	})
+	r.await(order, true, settlement.StateHeld)
+	if kinds := r.history(p); slices.Contains(kinds, settlement.EventTransactionAbsent) {
+		t.Errorf("history %v: a receipt that is missing says nothing", kinds)
+	}
+}
+
 func TestOneBadEventInABatch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var orders []string
-	for range 10 {
+	for range 100 {
 		order := r.order()
 		r.tell(order)
 		orders = append(orders, order)
@@ -242,7 +346,7 @@ func TestOneBadEventInABatch(t *testing.T) {
 	for i, order := range orders {
 		p := r.await(order, false, settlement.StateAwaitingPayment)
 		e := settlement.Event{ID: "test", Payment: p.ID, Kind: settlement.EventClosed, Reason: "TEST"}
-		if i == 5 {
+		if i == 57 {
 			e.Kind = settlement.EventReleased // nothing to release
 		}
 		events = append(events, e)
@@ -253,9 +357,9 @@ func TestOneBadEventInABatch(t *testing.T) {
 	}
 	for i, res := range results {
 		switch {
-		case i == 5 && !errors.Is(res.Err, settlement.ErrNotAccepted):
-			t.Errorf("event 5: %v, want %v", res.Err, settlement.ErrNotAccepted)
-		case i != 5 && (res.Err != nil || res.Payment.State != settlement.StateClosed):
+		case i == 57 && !errors.Is(res.Err, settlement.ErrNotAccepted):
+			t.Errorf("event 57: %v, want %v", res.Err, settlement.ErrNotAccepted)
+		case i != 57 && (res.Err != nil || res.Payment.State != settlement.StateClosed):
 			t.Errorf("event %d: %s, %v; want closed", i, res.Payment.State, res.Err)
 		}
 	}
@@ -265,24 +369,29 @@ func TestOneBadEventInABatch(t *testing.T) {
 	}
 }
 
-// Two batches name the same transfers in opposite order, at the same time.
+// Two batches claim the same transfers in opposite order, at the same time: one for the orders whose payers sent them, one
+// for a stranger's orders of the same terms. A third one repeats the first backwards.
 func TestBatchesClaimTheSameTransfersInOppositeOrder(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	var events []settlement.Event
+	stranger, strangers := r.pair(newKey(t))
+	var honest, others []settlement.Event
 	for i := range 20 {
 		buyer, pairing := r.pair(newKey(t))
-		order := r.orderOf(buyer, pairing)
+		order, other := r.orderOf(buyer, pairing), r.orderOf(stranger, strangers)
 		r.tell(order)
-		p := r.await(order, false, settlement.StateAwaitingPayment)
-		events = append(events, confirmation(p, byte(i)))
+		r.tell(other)
+		e := confirmation(r.await(order, false, settlement.StateAwaitingPayment), byte(i))
+		e.Sighting.Block.Number += 1000 // after both orders were opened
+		honest = append(honest, e)
+		e.Payment = r.await(other, false, settlement.StateAwaitingPayment).ID
+		others = append(others, e)
 	}
-	reversed := make([]settlement.Event, len(events))
-	for i, e := range events {
-		reversed[len(events)-1-i] = e
-	}
-	done := make(chan []jobs.Result, 2)
-	for _, batch := range [][]settlement.Event{events, reversed} {
+	slices.Reverse(others)
+	repeated := slices.Clone(honest)
+	slices.Reverse(repeated)
+	done := make(chan []jobs.Result, 3)
+	for _, batch := range [][]settlement.Event{honest, others, repeated} {
 		go func() {
 			results, err := r.runner.Advance(t.Context(), batch...)
 			if err != nil {
@@ -291,18 +400,25 @@ func TestBatchesClaimTheSameTransfersInOppositeOrder(t *testing.T) {
 			done <- results
 		}()
 	}
-	accepted := 0
-	for range 2 {
+	accepted := make(map[settlement.PaymentID]int)
+	for range 3 {
 		for _, res := range <-done {
-			if res.Err == nil {
-				accepted++
-			} else if !errors.Is(res.Err, jobs.ErrDuplicate) {
+			switch {
+			case errors.Is(res.Err, jobs.ErrDuplicate):
+			case res.Err != nil:
 				t.Errorf("%v, want accepted or duplicate", res.Err)
+			case res.Payment.Settled():
+				accepted[res.Payment.ID]++
 			}
 		}
 	}
-	if accepted != len(events) {
-		t.Errorf("%d confirmations accepted, want %d", accepted, len(events))
+	for i, e := range honest {
+		if accepted[e.Payment] != 1 {
+			t.Errorf("payment %d was settled %d times, want once", i, accepted[e.Payment])
+		}
+	}
+	if len(accepted) != len(honest) {
+		t.Errorf("%d payments are settled, want %d", len(accepted), len(honest))
 	}
 }
 

@@ -90,6 +90,7 @@ func (r *Runner) storeInbox(ctx context.Context, batch []*incoming) {
 	stored, err := store.InsertWebhooks(ctx, r.cfg.Pool, webhooks, now, now)
 	crashPoint("after commit of webhooks")
 	if err == nil {
+		r.counters.countWebhooks(len(batch))
 		select {
 		case r.inbox.arrived <- struct{}{}:
 		default: // feed has not taken the last one yet

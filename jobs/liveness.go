@@ -78,9 +78,15 @@ func (r *Runner) runSession(ctx context.Context) error {
 	index := newWatchIndex()
 	loops.Go(func() { r.sweep(work) })
 	loops.Go(func() { r.feed(work) })
-	loops.Go(func() { r.listOrders(work) })
+	loops.Go(func() { r.closeDays(work) })
+	for _, m := range r.cfg.Marketplaces {
+		loops.Go(func() { r.listOrders(work, m) })
+	}
 	for _, chain := range r.cfg.Chains {
 		loops.Go(func() { r.holdChain(work, locks, chain, index) })
+		for _, lane := range chain.lanes() {
+			loops.Go(func() { r.holdSigner(work, locks, chain, lane) })
+		}
 	}
 	r.setSession(true)
 	err = r.beat(work, locks, id)

@@ -1,11 +1,14 @@
 package jobs_test
 
 import (
+	"crypto/ecdsa"
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
 
 	"github.com/settler-pay/settler/orchestration"
+	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/store"
 )
 
 type rawJSON = json.RawMessage
@@ -20,18 +23,23 @@ func chainID() uint64 { return 31_000_000 + nextChainID.Add(1) }
 // vendorIntent makes the order's intent as the vendor's buyer does: it copies the recommendation's rail.
 func (r *rig) vendorIntent(order string, change func(*orchestration.RailDetails)) {
 	r.t.Helper()
+	r.intentOf(r.buyer, r.payer, order, change)
+}
+
+func (r *rig) intentOf(buyer *orchestration.Session, payer *ecdsa.PrivateKey, order string, change func(*orchestration.RailDetails)) {
+	r.t.Helper()
 	read, err := r.client.GetMarketOrder(r.t.Context(), order)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	rail := orchestration.RailDetails{
 		Type: read.Payment.DefaultRail, Chain: read.Payment.Chain, Token: read.Payment.Token, TokenAddress: read.Payment.TokenAddress,
-		PayerAddress: address(r.payer).Hex(), PayeeAddress: read.Payment.PayeeAddress,
+		PayerAddress: address(payer).Hex(), PayeeAddress: read.Payment.PayeeAddress,
 	}
 	if change != nil {
 		change(&rail)
 	}
-	err = r.buyer.Do(r.t.Context(), func(token orchestration.Secret) error {
+	err = buyer.Do(r.t.Context(), func(token orchestration.Secret) error {
 		_, err := r.client.CreatePaymentIntent(r.t.Context(), token, order, orchestration.PaymentIntentRequest{Rail: &rail})
 		return err
 	})
@@ -87,6 +95,16 @@ func (r *rig) setPayment(order string, change func(*orchestration.MarketPayment)
 	}
 	change(&p)
 	r.market.PutPayment(p)
+}
+
+// transfers are those seen for the payment.
+func (r *rig) transfers(p settlement.Payment) []store.SeenTransfer {
+	r.t.Helper()
+	seen, err := store.TransfersOf(r.t.Context(), r.pool, []settlement.PaymentID{p.ID})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return seen
 }
 
 // scanned reports whether the watcher has reached the chain's head.

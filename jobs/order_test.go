@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/orchestration/orchestrationtest"
 	"github.com/settler-pay/settler/rails"
@@ -181,6 +183,45 @@ func TestHeldByAnUncheckedProof(t *testing.T) {
 			t.Errorf("platform %q, settled %t; want both facts shown and nothing settled", p.Platform, p.Settled())
 		}
 	})
+	// differs waits for the review that shows both sides, and pays then: the review does not keep the money from being seen.
+	differs := func(r *rig, order string) {
+		r.t.Helper()
+		p := r.await(order, true, settlement.StateNeedsReview)
+		if p.Reason != jobs.PlatformDiffers || p.Platform != string(orchestration.PaymentHeld) || p.Settled() || !strings.Contains(p.Detail, "held") {
+			r.t.Errorf("reason %s (%s), platform %q, settled %t", p.Reason, p.Detail, p.Platform, p.Settled())
+		}
+		r.pay(r.payer, r.payee, 1_500_000)
+		r.eventually("the payment is seen", func() error {
+			r.chain.Commit()
+			if p, err := r.payment(order); err != nil || !p.Settled() {
+				return errors.Join(err, errNotYet)
+			}
+			return nil
+		})
+	}
+	t.Run("of a transaction that pays somebody else", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		order := r.order()
+		r.vendorIntent(order, nil)
+		hash := r.pay(r.payer, common.HexToAddress("0x77"), 1_500_000)
+		r.chain.Commit()
+		r.vendorProof(order, hash.Hex())
+		r.tell(order)
+		differs(r, order)
+	})
+	t.Run("that came after our intent", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		order := r.order()
+		r.tell(order)
+		r.await(order, false, settlement.StateAwaitingPayment)
+		hash := r.pay(r.payer, common.HexToAddress("0x77"), 1_500_000)
+		r.chain.Commit()
+		r.vendorProof(order, hash.Hex())
+		r.tell(order)
+		differs(r, order)
+	})
 }
 
 func TestUnknownOrderIsKeptAndReadLater(t *testing.T) {
@@ -229,7 +270,11 @@ func TestBuyerConfirmsBeforeOurVerdict(t *testing.T) {
 	r.setOrder(order, func(o *orchestration.MarketOrder) { o.Status = orchestration.OrderConfirmed })
 	r.setPayment(order, func(p *orchestration.MarketPayment) { p.Status = orchestration.PaymentReleasePending })
 	r.tell(order)
-	r.await(order, true, settlement.StateReleasePending)
+	r.await(order, true, settlement.StateReleased)
+	there, err := r.client.GetMarketPayment(t.Context(), order)
+	if err != nil || there.Status != orchestration.PaymentReleased || !slices.Contains(there.Notes, "released by "+hash.Hex()) {
+		t.Errorf("the orchestrator's payment is %+v (%v), want it released by the transfer", there, err)
+	}
 }
 
 func TestDeadline(t *testing.T) {
@@ -255,17 +300,20 @@ func TestOrchestratorFaults(t *testing.T) {
 		"500":         orchestrationtest.Refuse(http.StatusInternalServerError),
 		"nonsense":    orchestrationtest.Nonsense(),
 		"answer lost": orchestrationtest.LoseAnswer(),
-		"slow":        orchestrationtest.Slow(300 * time.Millisecond),
+		"slow":        orchestrationtest.Slow(time.Hour), // it acts when the caller has gone
 	}
-	for _, call := range []string{"/payment-intent", "/payment-proof", "/payment", "/sessions", "/agent-pairings"} {
+	for _, call := range []string{"/payment-intent", "/payment-proof", "/payment", "/sessions", "/agent-pairings", "/challenges", "/order"} {
 		for name, fault := range faults {
 			t.Run(strings.Trim(call, "/")+" "+name, func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t)
+				r := newRig(t, func(s *setup) { s.patience = 2 * time.Second })
 				order := r.order()
-				left := 2
+				left, path := 2, call
+				if call == "/order" { // the reading of the order itself
+					path = order
+				}
 				r.market.Fault(func(req *http.Request) orchestrationtest.Fault {
-					if strings.HasSuffix(req.URL.Path, call) && left > 0 {
+					if strings.HasSuffix(req.URL.Path, path) && left > 0 {
 						left--
 						return fault
 					}

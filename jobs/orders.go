@@ -23,6 +23,8 @@ import (
 type readOrder struct {
 	webhook store.UnreadWebhook
 	order   orchestration.MarketOrder
+	claimed *claimedPayment // set where the orchestrator's payment is to be compared with ours
+	late    bool            // there was no time left to begin
 	err     error
 }
 
@@ -34,7 +36,10 @@ func (r *Runner) readOrders(ctx context.Context, job *river.Job[readOrdersArgs])
 		return err
 	}
 	read := make([]readOrder, len(unread))
+	began := r.now()
 	place := make(map[[2]string]int) // several webhooks of one order are one reading
+	calls, cancel := context.WithTimeout(ctx, workTime)
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(maxCalls)
 	for i, w := range unread {
@@ -50,27 +55,45 @@ func (r *Runner) readOrders(ctx context.Context, job *river.Job[readOrdersArgs])
 				read[i].err = fmt.Errorf("marketplace %q is not in the configuration", w.Key.Marketplace)
 				return nil
 			}
-			read[i].order, read[i].err = m.Client.GetMarketOrder(ctx, w.OrderID)
-			if read[i].err == nil && w.MachineID != "" && read[i].order.MachineID != w.MachineID {
-				read[i].err = fmt.Errorf("order %s belongs to machine %s, not %s", w.OrderID, read[i].order.MachineID, w.MachineID)
+			if m.Gate.shut() {
+				read[i].err = ErrHeldBack
+				return nil
+			}
+			if read[i].late = calls.Err() != nil; read[i].late {
+				return nil
+			}
+			read[i].order, read[i].err = m.Client.GetMarketOrder(calls, w.OrderID)
+			switch o := read[i].order; {
+			case read[i].err != nil:
+			case o.ID != w.OrderID:
+				read[i].err = fmt.Errorf("asked for order %s, the orchestrator answers %s", w.OrderID, o.ID)
+			case !PlainID(o.MachineID) || w.MachineID != "" && o.MachineID != w.MachineID:
+				read[i].err = fmt.Errorf("order %s belongs to machine %s, not %s", w.OrderID, o.MachineID, w.MachineID)
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // errors are kept with their order
+	if err := r.readClaims(ctx, calls, read, place); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("stopped: %w", err)
 	}
 	for i, w := range unread {
 		if first := place[[2]string{w.Key.Marketplace, w.OrderID}]; first != i {
-			read[i].order, read[i].err = read[first].order, read[first].err
+			webhook := read[i].webhook
+			read[i] = read[first]
+			read[i].webhook = webhook
 		}
 	}
-	return r.openOrders(ctx, read)
+	// Those that are late come again when the lease in their due time ends.
+	return r.openOrders(ctx, slices.DeleteFunc(read, func(o readOrder) bool { return o.late }), began)
 }
 
-// openOrders records new orders, sends what was read through the door and marks the webhooks, in one commit.
-func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
+// openOrders records new orders, sends what was read through the door and marks the webhooks, in one commit. Reading began at
+// the time given.
+func (r *Runner) openOrders(ctx context.Context, read []readOrder, began time.Time) error {
 	now := r.now()
 	fresh := make(map[[2]string]store.NewPayment)
 	for _, o := range read {
@@ -84,7 +107,7 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 		payment := settlement.PaymentID(id)
 		fresh[[2]string{o.webhook.Key.Marketplace, o.order.ID}] = store.NewPayment{
 			ID: payment, Marketplace: o.webhook.Key.Marketplace, OrderID: o.order.ID, MachineID: o.order.MachineID,
-			Rail: railOf(o.order), PayTokenHash: HashPayToken(r.PayToken(payment)),
+			Rail: plainText(railOf(o.order)), PayTokenHash: HashPayToken(r.PayToken(payment)),
 		}
 	}
 	var results []Result
@@ -102,12 +125,16 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 		}
 		var events []settlement.Event
 		owner := make([]int, 0, len(read)) // place of each event's webhook
+		var undisputed []settlement.PaymentID
 		for i, o := range read {
 			if o.err != nil {
 				continue
 			}
 			id := ids[[2]string{o.webhook.Key.Marketplace, o.order.ID}]
-			for _, e := range orderEvents(id, o.order) {
+			if o.order.Status != orchestration.OrderDisputed {
+				undisputed = append(undisputed, id)
+			}
+			for _, e := range append(orderEvents(id, o.order, o.webhook), o.claimed.events(id)...) {
 				events = append(events, e)
 				owner = append(owner, i)
 			}
@@ -116,6 +143,9 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 			if results, err = r.advance(ctx, tx, events); err != nil {
 				return err
 			}
+		}
+		if err := store.OrdersUndisputed(ctx, tx, undisputed, began, now); err != nil {
+			return err
 		}
 		problems := make([]string, len(read))
 		for i, o := range read {
@@ -131,6 +161,9 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 		saved := make([]store.ReadWebhook, len(read))
 		for i, o := range read {
 			saved[i] = store.ReadWebhook{Key: o.webhook.Key, Problem: problems[i], DueAt: now.Add(backoff(o.webhook.Attempts))}
+			if errors.Is(o.err, ErrHeldBack) {
+				saved[i].DueAt = store.Parked
+			}
 		}
 		return store.SaveWebhooks(ctx, tx, saved, now)
 	})
@@ -139,7 +172,7 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 	}
 	r.logResults(ctx, results)
 	for _, o := range read {
-		if o.err != nil {
+		if o.err != nil && !errors.Is(o.err, ErrHeldBack) {
 			r.cfg.Logger.WarnContext(ctx, "order not read", "marketplace", o.webhook.Key.Marketplace, "order_id", o.webhook.OrderID,
 				"attempt", o.webhook.Attempts+1, "err", o.err)
 		}
@@ -148,12 +181,19 @@ func (r *Runner) openOrders(ctx context.Context, read []readOrder) error {
 }
 
 // waits reports whether an order's event that is not accepted now may be accepted later: the buyer can confirm or dispute
-// before our own verdict is there, and while a person has the payment, whose right money may still come.
+// before our own verdict is there, and while a person has the payment, whose right money may still come. A dispute that people
+// have dropped does not wait. What was compared with a payment that has changed meanwhile is compared again.
 func waits(res Result) bool {
+	if errors.Is(res.Err, settlement.ErrSameDispute) {
+		return false
+	}
 	switch res.Event.Kind {
+	case settlement.EventPlatformDiffers:
+		return res.Event.Version != 0 && res.Event.Version != res.Payment.Version
 	case settlement.EventOrderAccepted, settlement.EventOrderDisputed:
 		s := res.Payment.State
-		return !s.Final() && s != settlement.StateFrozen && s != settlement.StateReleasePending && s != settlement.StateRefundPending
+		return !s.Final() && s != settlement.StateFrozen && s != settlement.StateReleasePending && s != settlement.StateRefundPending &&
+			s != settlement.StateSplitPending
 	}
 	return false
 }
@@ -167,8 +207,14 @@ func railOf(o orchestration.MarketOrder) string {
 	return rails.Choose(string(o.Payment.DefaultRail), supported)
 }
 
-// orderEvents are the events that the order's present state amounts to. Those that were sent before are duplicates.
-func orderEvents(id settlement.PaymentID, o orchestration.MarketOrder) []settlement.Event {
+func railUnsupported(rail string) *rails.Refusal {
+	return &rails.Refusal{Code: rails.RailUnsupported, Detail: fmt.Sprintf("nothing carries out rail %q yet", rail)}
+}
+
+// orderEvents are the events that the order's present state amounts to. Those that were sent before are duplicates. An order
+// can be disputed or accepted several times: such an event is named after the order's last change, too. The orchestrator
+// may not change an order that is disputed anew, so a webhook that says so is an event of its own.
+func orderEvents(id settlement.PaymentID, o orchestration.MarketOrder, webhook store.UnreadWebhook) []settlement.Event {
 	event := func(kind settlement.EventKind, reason settlement.Code, detail string) settlement.Event {
 		return settlement.Event{ID: string(kind), Payment: id, Kind: kind, Reason: reason, Detail: detail}
 	}
@@ -177,8 +223,9 @@ func orderEvents(id settlement.PaymentID, o orchestration.MarketOrder) []settlem
 	switch {
 	case rail == rails.NotRequired || rail == "" && !o.Payment.Required:
 		first = event(settlement.EventOrderFree, "", "the order needs no payment")
-	case !rails.Direct(rail):
-		first = event(settlement.EventOrderRefused, rails.RailUnsupported, fmt.Sprintf("nothing carries out rail %q yet", rail))
+	case !rails.Carried(rail):
+		refusal := railUnsupported(rail)
+		first = event(settlement.EventOrderRefused, refusal.Code, refusal.Detail)
 	default:
 		first = event(settlement.EventOrderOpened, "", "")
 	}
@@ -188,70 +235,17 @@ func orderEvents(id settlement.PaymentID, o orchestration.MarketOrder) []settlem
 		events = append(events, event(settlement.EventOrderCanceled, rails.OrderClosed, fmt.Sprintf("the order is %s", o.Status)))
 	case orchestration.OrderConfirmed:
 		events = append(events, event(settlement.EventOrderAccepted, "", ""))
+		events[1].ID += "/" + plainText(o.UpdatedAt)
 	case orchestration.OrderDisputed:
-		events = append(events, event(settlement.EventOrderDisputed, "", ""))
+		found := event(settlement.EventOrderDisputed, "", "")
+		found.ID += "/" + plainText(o.UpdatedAt)
+		if webhook.Type == "order.disputed" {
+			said := event(settlement.EventOrderDisputed, "", "")
+			said.ID += "/webhook/" + webhook.Key.ID
+			said.Dispute = &settlement.DisputeStep{Opener: settlement.OpenedByWebhook, Reason: settlement.DisputeUnstated, Party: settlement.PartyPayer}
+			events = append(events, said)
+		}
+		events = append(events, found)
 	}
 	return events
 }
-
-// listOrders sweeps the orchestrators' orders again and again, apart from the sweeper: one that answers slowly must not
-// hold up the work that is due.
-func (r *Runner) listOrders(ctx context.Context) {
-	for {
-		if err := r.sweepOrders(ctx); err != nil && ctx.Err() == nil {
-			r.cfg.Logger.WarnContext(ctx, "sweep of orders", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(sweepEvery):
-		}
-	}
-}
-
-// sweepOrders lists the orders of the configured machines and puts those that no webhook told us of into the inbox.
-func (r *Runner) sweepOrders(ctx context.Context) error {
-	var faults []error
-	for _, m := range r.cfg.Marketplaces {
-		for _, machine := range m.Machines {
-			if err := r.sweepMachine(ctx, m, machine); err != nil {
-				faults = append(faults, fmt.Errorf("list orders of %s of %s: %w", machine, m.ID, err))
-			}
-		}
-	}
-	return errors.Join(faults...)
-}
-
-func (r *Runner) sweepMachine(ctx context.Context, m Marketplace, machine string) error {
-	var page []store.Webhook
-	flush := func() error {
-		if len(page) == 0 {
-			return nil
-		}
-		now := r.now()
-		err := r.begin(ctx, "listed orders", func(tx pgx.Tx) error {
-			_, err := store.InsertWebhooks(ctx, tx, page, now, now) // due at once: the sweeper reads them
-			return err
-		})
-		page = page[:0]
-		return err
-	}
-	for o, err := range m.Client.AllMarketOrders(ctx, machine) {
-		if err != nil {
-			return err
-		}
-		// Named after the order's last change: a sweep of unchanged orders is a repeated webhook and costs no reading.
-		page = append(page, store.Webhook{
-			Marketplace: m.ID, ID: "sweep/" + o.ID + "/" + o.UpdatedAt, Type: "order.updated", MachineID: machine, OrderID: o.ID,
-		})
-		if len(page) == maxInbox {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
-}
-
-// sweepEvery is how often machines' orders are listed.
-const sweepEvery = time.Minute

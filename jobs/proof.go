@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/settler-pay/settler/orchestration"
+	"github.com/settler-pay/settler/rails"
 	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
 )
@@ -58,8 +60,11 @@ func (r *Runner) postProof(ctx context.Context, t task, seen []store.SeenTransfe
 	if p.Observed {
 		return outcome{}
 	}
+	if r.marketplaces[p.Marketplace].Gate.shut() {
+		return r.again(ctx, t, ErrHeldBack)
+	}
 	if t.posting {
-		held, err := client.GetMarketPayment(ctx, p.OrderID)
+		held, err := readPayment(ctx, client, p.OrderID)
 		if err != nil {
 			o := r.again(ctx, t, fmt.Errorf("read payment back: %w", err))
 			o.unknown = true
@@ -68,6 +73,9 @@ func (r *Runner) postProof(ctx context.Context, t task, seen []store.SeenTransfe
 		if o, decided := readBack(t, chain, held); decided {
 			return o
 		}
+	}
+	if rails.Escrow(p.Rail) {
+		return r.lockEscrow(ctx, t, chain)
 	}
 	proof, err := proofOf(p, chain, seen)
 	if err != nil {
@@ -82,6 +90,9 @@ func (r *Runner) postProof(ctx context.Context, t task, seen []store.SeenTransfe
 			paid, err = client.SubmitPaymentProof(ctx, token, p.OrderID, proof)
 			return err
 		})
+		if err == nil {
+			err = ofOrder(paid, p.OrderID)
+		}
 		return paid, err
 	}
 	paid, err := post()
@@ -106,20 +117,25 @@ func (r *Runner) postProof(ctx context.Context, t task, seen []store.SeenTransfe
 // find: it can only be recorded.
 func proofOf(p settlement.Payment, chain Chain, seen []store.SeenTransfer) (orchestration.PaymentProof, error) {
 	for _, s := range seen {
-		if s.Sighting.TxID != p.PaidBy || s.Status != store.TransferFinal || s.Sighting.Verdict.Code != settlement.Verified {
+		if !s.Consumed || s.Sighting.TxID != p.PaidBy {
 			continue
 		}
 		proof := orchestration.PaymentProof{
 			VerificationMode: orchestration.VerificationRecorded, Chain: string(chain.ID), Token: p.Terms.Token.Symbol,
 			PayerAddress: chain.FormatAddress(s.Sighting.Transfer.Payer), PayeeAddress: chain.FormatAddress(s.Sighting.Transfer.Payee),
-			Amount: s.Sighting.Transfer.Amount.Major(p.Terms.Token.Decimals), TransactionHash: chain.FormatTxID(p.PaidBy),
-			RawAmount: s.Sighting.Transfer.Amount.String(),
+			Amount: s.Sighting.Transfer.Amount.Major(p.Terms.Token.Decimals), RawAmount: s.Sighting.Transfer.Amount.String(),
 		}
 		decimals := int(p.Terms.Token.Decimals)
 		proof.TokenDecimals = &decimals
-		if p.Terms.Token.Address != "" {
-			proof.VerificationMode = orchestration.VerificationRPC
-			proof.TokenAddress = chain.FormatAddress(p.Terms.Token.Address)
+		token := chain.FormatAddress(p.Terms.Token.Address)
+		if chain.ID.Namespace() == "solana" { // where it looks at nothing
+			proof.TransactionSignature, proof.TokenMint = chain.FormatTxID(p.PaidBy), token
+			return proof, nil
+		}
+		proof.TransactionHash = chain.FormatTxID(p.PaidBy)
+		// What a person accepted would not pass the orchestrator's own look.
+		if p.Terms.Token.Address != "" && finalKind(s.Sighting.Verdict) != settlement.EventPaymentMispaid {
+			proof.VerificationMode, proof.TokenAddress = orchestration.VerificationRPC, token
 		}
 		return proof, nil
 	}
@@ -136,11 +152,12 @@ func readBack(t task, chain Chain, held *orchestration.MarketPayment) (outcome, 
 	switch held.Status {
 	case orchestration.PaymentHeld, orchestration.PaymentReleasePending, orchestration.PaymentReleased:
 		// A proof that names no transaction says nothing against ours.
-		if held.Proof == nil || held.Proof.TransactionHash == "" || sameTx(chain, held.Proof.TransactionHash, t.payment.PaidBy) {
+		by := provenBy(held.Proof)
+		if by == "" || sameTx(chain, by, t.payment.PaidBy) {
 			event.ID, event.Kind = "proof_accepted", settlement.EventProofAccepted
 			return outcome{events: []settlement.Event{event}}, true
 		}
-		event.Detail = fmt.Sprintf("the orchestrator holds the payment by transaction %s, not by ours", held.Proof.TransactionHash)
+		event.Detail = fmt.Sprintf("the orchestrator holds the payment by transaction %s, not by ours", by)
 	default:
 		event.Detail = fmt.Sprintf("the orchestrator's payment is %s", held.Status)
 	}
@@ -155,6 +172,15 @@ const PlatformDiffers settlement.Code = "PLATFORM_DIFFERS"
 // ProofRefused is the reason of a review after the orchestrator refused our proof.
 const ProofRefused settlement.Code = "PROOF_REFUSED"
 
+// provenBy is the transaction that a proof names, empty for none. The contract gives a Solana signature no field of its
+// own to be read back in: it may stand in either.
+func provenBy(proof *orchestration.Proof) string {
+	if proof == nil {
+		return ""
+	}
+	return cmp.Or(proof.TransactionSignature, proof.TransactionHash)
+}
+
 func sameTx(chain Chain, text string, id settlement.TxID) bool {
 	parsed, err := chain.ParseTxID(text)
 	return err == nil && parsed == id
@@ -162,17 +188,14 @@ func sameTx(chain Chain, text string, id settlement.TxID) bool {
 
 // proofFailed sorts the refusals of a proof.
 func (r *Runner) proofFailed(ctx context.Context, t task, chain Chain, err error) outcome {
-	api, ok := errors.AsType[*orchestration.APIError](err)
-	if !ok || orchestration.OutcomeOf(err) != orchestration.NotActed {
+	api, ok := refusalOf(err)
+	if !ok {
 		return r.again(ctx, t, fmt.Errorf("post proof: %w", err))
 	}
+	if identityRefused(api.Code) {
+		return forbidden(t, api.Code)
+	}
 	switch api.Code {
-	case orchestration.CodeAgentPolicyDenied, orchestration.CodeAgentPairingInactive, orchestration.CodeAgentAuthInvalid,
-		orchestration.CodeAgentAuthRequired:
-		return outcome{events: []settlement.Event{{
-			ID: "proof_forbidden", Payment: t.payment.ID, Kind: settlement.EventProofForbidden, Version: t.payment.Version,
-			Detail: fmt.Sprintf("the orchestrator refuses our identity: %s", api.Code),
-		}}}
 	case orchestration.CodePaymentNotMined, orchestration.CodePaymentRPCError, orchestration.CodeAuthRequired, orchestration.CodeAuthInvalid,
 		orchestration.CodeMachineNotActive, orchestration.CodeMachineNotActivated:
 		return r.again(ctx, t, fmt.Errorf("post proof: %w", err)) // time or an operator heals it
@@ -182,7 +205,7 @@ func (r *Runner) proofFailed(ctx context.Context, t task, chain Chain, err error
 		}
 	}
 	// Before a person is called: it may be refused because it stands there already.
-	held, readErr := r.marketplaces[t.payment.Marketplace].Client.GetMarketPayment(ctx, t.payment.OrderID)
+	held, readErr := readPayment(ctx, r.marketplaces[t.payment.Marketplace].Client, t.payment.OrderID)
 	if readErr != nil {
 		return r.again(ctx, t, fmt.Errorf("read payment back: %w, after the refusal: %w", readErr, err))
 	}

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,45 +43,67 @@ type rig struct {
 	chain   *devnet.Chain
 	rpc     *chaintest.Proxy
 	market  *orchestrationtest.Server
-	client  *orchestration.Client
+	client  *orchestration.Client // the buyer's and the marketplace's
 	token   common.Address
 	payee   common.Address
 	service string
 
-	setup  setup
-	agent  *agentkey.Key // ours; every runner has the same
-	runner *jobs.Runner
-	stop   func() // ends the runner's work and waits for it
+	setup        setup
+	orchestrator string        // the market's URL
+	agent        *agentkey.Key // ours; every runner has the same
+	runner       *jobs.Runner
+	stop         func() // ends the runner's work and waits for it
 
 	machine string
 	agentID string // pairing of the buyer
 	buyer   *orchestration.Session
 	payer   *ecdsa.PrivateKey // the buyer's wallet; its key signed the pairing
-	sent    []*types.Transaction
-	met     *atomic.Int64 // how often breakRPC has misbehaved
-	ahead   atomic.Int64  // by how many nanoseconds the runners' clock is ahead
+	// operator divides what vaults hold, arbiter freezes them; only with setup.escrow.
+	operator, arbiter *ecdsa.PrivateKey
+	wallet            *ecdsa.PrivateKey // gives back direct payments; only with setup.refunds
+	sent              []*types.Transaction
+	met               *atomic.Int64 // how often breakRPC has misbehaved
+	ahead             atomic.Int64  // by how many nanoseconds the runners' clock is ahead
+	log               *testLog
 }
 
 // setup changes what a rig is made of.
 type setup struct {
 	deadline, grace time.Duration
+	skew            time.Duration
+	ahead           time.Duration // of the runners' clock
 	rail            orchestration.RailType
 	price           string
 	advice          func(*orchestration.RailRecommendation)
+	policy          settlement.Policy // of the token
+	leniency        settlement.Leniency
+	evm             func(*evm.Config)
 	idle            bool // the runner is not started
 	watcher         func(jobs.Watcher) jobs.Watcher
-	listed          bool // the machine's orders are listed regularly
+	poll            time.Duration     // of the chain
+	more            func() jobs.Chain // beside the EVM chain
+	listed          bool              // orders are listed regularly
+	perSecond       int               // calls to the orchestrator, 0 for no limit
+	patience        time.Duration     // for a call to the orchestrator, 0 for the client's own
+	market          orchestrationtest.Config
+	escrow          func(*jobs.Escrow)  // not nil: orders are held in vaults
+	refunds         func(*jobs.Refunds) // not nil: direct payments are given back
+	disputes        settlement.DisputePolicy
+	highWater       func() *jobs.HighWater
 }
 
 func newRig(t *testing.T, change ...func(*setup)) *rig {
 	t.Helper()
-	s := setup{deadline: time.Hour, grace: 10 * time.Minute, rail: "wdk-usdt-transfer", price: "1.5"}
+	s := setup{deadline: time.Hour, grace: 10 * time.Minute, skew: time.Minute, poll: 20 * time.Millisecond, rail: "wdk-usdt-transfer", price: "1.5"}
 	for _, c := range change {
 		c(&s)
 	}
 	r := &rig{t: t, setup: s, pool: pgtest.New(t), service: "svc:charge", payee: common.HexToAddress("0xbeefbeefbeefbeefbeefbeefbeefbeefbeefbeef")}
+	r.log = &testLog{t: t}
+	r.ahead.Store(int64(s.ahead))
 	r.payer = newKey(t)
-	wallets := []common.Address{address(r.payer)}
+	r.operator, r.arbiter, r.wallet = newKey(t), newKey(t), newKey(t)
+	wallets := []common.Address{address(r.payer), address(r.operator), address(r.arbiter), address(r.wallet)}
 	var err error
 	r.chain, err = devnet.StartChain(devnet.ChainConfig{ChainID: chainID(), Accounts: wallets})
 	if err != nil {
@@ -86,6 +111,11 @@ func newRig(t *testing.T, change ...func(*setup)) *rig {
 	}
 	t.Cleanup(func() { _ = r.chain.Close() })
 	r.token = r.deployToken(r.payer)
+	if s.escrow != nil {
+		if err := devnet.DeployVaults(t.Context(), r.chain, r.payer); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.rpc = chaintest.NewProxy(t, r.chain.URL())
 
 	advice := orchestration.RailRecommendation{
@@ -95,14 +125,14 @@ func newRig(t *testing.T, change ...func(*setup)) *rig {
 	if s.advice != nil {
 		s.advice(&advice)
 	}
-	r.market = orchestrationtest.New(orchestrationtest.Config{
-		RPC: map[string]string{string(r.chainID()): r.chain.URL()},
-		Services: []orchestrationtest.Service{{
-			ID: r.service, Name: "Charging", ServiceType: "machine.commerce", Price: jsonNumber(s.price), Currency: "TUSD", Payment: advice,
-		}},
-	})
+	s.market.RPC = map[string]string{string(r.chainID()): r.chain.URL()}
+	s.market.Services = []orchestrationtest.Service{{
+		ID: r.service, Name: "Charging", ServiceType: "machine.commerce", Price: jsonNumber(s.price), Currency: "TUSD", Payment: advice,
+	}}
+	r.market = orchestrationtest.New(s.market)
 	server := httptest.NewServer(r.market)
 	t.Cleanup(server.Close)
+	r.orchestrator = server.URL
 	r.client, err = orchestration.New(orchestration.Config{BaseURL: server.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +151,7 @@ func newRig(t *testing.T, change ...func(*setup)) *rig {
 		if r.stop != nil {
 			r.stop()
 		}
+		r.offersAtTheEnd(t)
 		pgtest.CheckBooks(t, r.pool)
 	})
 	return r
@@ -136,10 +167,14 @@ func (r *rig) newRunner(s setup) *jobs.Runner {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	tokens := []settlement.Token{{Chain: r.chainID(), Address: token, Symbol: "TUSD", Decimals: 6}}
-	chain, err := evm.New(evm.Config{
+	tokens := []settlement.Token{{Chain: r.chainID(), Address: token, Symbol: "TUSD", Decimals: 6, Policy: s.policy}}
+	cfg := evm.Config{
 		Chain: r.chainID(), Endpoints: []evm.Endpoint{{Name: "proxy", URL: r.rpc.URL()}}, Tokens: tokens, Finality: evm.Finality{Depth: 2},
-	})
+	}
+	if s.evm != nil {
+		s.evm(&cfg)
+	}
+	chain, err := evm.New(cfg)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -148,26 +183,49 @@ func (r *rig) newRunner(s setup) *jobs.Runner {
 	if s.watcher != nil {
 		watcher = s.watcher(chain)
 	}
-	var machines []string
+	gate := jobs.NewGate(orchestration.NewTransport(), s.perSecond)
+	client, err := orchestration.New(orchestration.Config{
+		BaseURL: r.orchestrator, HTTPClient: &http.Client{Transport: gate}, ReadTimeout: s.patience, WriteTimeout: s.patience,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var interval time.Duration
 	if s.listed {
-		machines = []string{r.machine}
+		interval = 20 * time.Millisecond
+	}
+	chains := []jobs.Chain{{
+		ID: r.chainID(), Aliases: []string{"dev"}, Tokens: cfg.Tokens, PollInterval: s.poll, Coin: settlement.Token{Symbol: "ETH", Decimals: 18},
+		Verifier: chain, Watcher: watcher, ParseAddress: evm.ParseAddress, FormatAddress: evm.FormatAddress,
+		ParseTxID: evm.ParseTxID, FormatTxID: evm.FormatTxID, CheckSignature: chain.CheckSignature,
+		ApprovalAbove: map[settlement.Address]settlement.Amount{token: settlement.NewAmount(10_000_000)},
+	}}
+	if s.escrow != nil {
+		chains[0].Escrow = r.newEscrow(s.escrow)
+	}
+	if s.refunds != nil {
+		chains[0].Refunds = r.newRefunds(s.refunds)
+	}
+	if s.more != nil {
+		chains = append(chains, s.more())
+	}
+	var highWater *jobs.HighWater
+	if s.highWater != nil {
+		highWater = s.highWater()
 	}
 	runner, err := jobs.New(jobs.Config{
-		Now:  func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) },
-		Pool: r.pool, DirectURL: r.pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: slog.New(slog.NewTextHandler(testWriter{r.t}, nil)),
+		HighWater: highWater,
+		Now:       func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) },
+		Pool:      r.pool, DirectURL: r.pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 		Marketplaces: []jobs.Marketplace{{
-			ID: marketplace, Client: r.client, Deadline: s.deadline, Grace: s.grace, Skew: time.Minute, Machines: machines,
+			ID: marketplace, Client: client, Gate: gate, Deadline: s.deadline, Grace: s.grace, Skew: s.skew, Leniency: s.leniency, ListInterval: interval, Disputes: s.disputes,
 			Session: func(machineID string) (*orchestration.Session, error) {
 				return orchestration.NewSession(orchestration.SessionConfig{
-					Client: r.client, Signer: key, MachineID: machineID, AgentAddress: key.Address(), AgentProvider: "settler", AgentRole: "settlement",
+					Client: client, Signer: key, MachineID: machineID, AgentAddress: key.Address(), AgentProvider: "settler", AgentRole: "settlement",
 				})
 			},
 		}},
-		Chains: []jobs.Chain{{
-			ID: r.chainID(), Aliases: []string{"dev"}, Tokens: tokens, Finality: "depth 2", PollInterval: 20 * time.Millisecond,
-			Verifier: chain, Watcher: watcher, ParseAddress: evm.ParseAddress, FormatAddress: evm.FormatAddress,
-			ParseTxID: evm.ParseTxID, FormatTxID: evm.FormatTxID,
-		}},
+		Chains: chains,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -362,13 +420,36 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 
 func address(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
 
-// testWriter logs through the test, so that a failure shows what the runner did.
-type testWriter struct{ t *testing.T }
+// testLog logs through the test, so that a failure shows what the runner did, and remembers what was said.
+type testLog struct {
+	t     *testing.T
+	mu    sync.Mutex // guards lines
+	lines []string
+}
 
-func (w testWriter) Write(p []byte) (int, error) {
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	l.lines = append(l.lines, string(p))
+	l.mu.Unlock()
 	defer func() { _ = recover() }() // a line that comes after the test's end is dropped
-	w.t.Logf("%s", p)
+	l.t.Logf("%s", p)
 	return len(p), nil
+}
+
+// logged reports whether a line of the level holds all of the words.
+func (r *rig) logged(level string, words ...string) error {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	for _, line := range r.log.lines {
+		holds := strings.Contains(line, "level="+level+" ")
+		for _, word := range words {
+			holds = holds && strings.Contains(line, word)
+		}
+		if holds {
+			return nil
+		}
+	}
+	return fmt.Errorf("no line of level %s says %q", level, words)
 }
 
 var errNotYet = errors.New("not yet")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ type Runner struct {
 	chains       map[settlement.ChainID]Chain
 	marketplaces map[string]Marketplace
 	// river only inserts; the client that works lives as long as its session (liveness.go).
-	river *river.Client[pgx.Tx]
-	inbox inbox
+	river    *river.Client[pgx.Tx]
+	inbox    inbox
+	counters counters
 
 	mu       sync.Mutex                           // guards what follows
 	sessions map[[2]string]*orchestration.Session // (marketplace, machine id) → pairing session
@@ -45,7 +47,7 @@ func New(cfg Config) (*Runner, error) {
 	r := &Runner{
 		cfg: cfg, chains: make(map[settlement.ChainID]Chain), marketplaces: make(map[string]Marketplace),
 		sessions: make(map[[2]string]*orchestration.Session), heads: make(map[settlement.ChainID]time.Time),
-		inbox: inbox{arrived: make(chan struct{}, 1)},
+		inbox: inbox{arrived: make(chan struct{}, 1)}, counters: counters{events: make(map[Step]uint64)},
 	}
 	for _, c := range cfg.Chains {
 		r.chains[c.ID] = c
@@ -67,6 +69,19 @@ func (r *Runner) Chain(id settlement.ChainID) (Chain, bool) {
 	return c, ok
 }
 
+// ChainNamed returns the chain with the id or alias, in any letter case.
+func (r *Runner) ChainNamed(name string) (Chain, bool) {
+	for _, c := range r.cfg.Chains {
+		if strings.EqualFold(name, string(c.ID)) || containsFold(c.Aliases, name) {
+			return c, true
+		}
+	}
+	return Chain{}, false
+}
+
+// Chains are all chains that are served.
+func (r *Runner) Chains() []Chain { return r.cfg.Chains }
+
 // PayToken is the token of the payment's link for its payer: 128 bits in 22 characters of base64url. It is derived, so
 // that every process can show it; the database holds its hash alone.
 func (r *Runner) PayToken(id settlement.PaymentID) string {
@@ -74,6 +89,15 @@ func (r *Runner) PayToken(id settlement.PaymentID) string {
 	mac.Write([]byte("settler pay token\x00"))
 	mac.Write(id[:])
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// reference is the payment's reference key. It is derived, so that an intent that was made before a crash names the same
+// one, and nobody who does not know the secret can name it first.
+func (r *Runner) reference(id settlement.PaymentID) settlement.Address {
+	mac := hmac.New(sha256.New, r.cfg.PayTokenKey)
+	mac.Write([]byte("settler reference\x00"))
+	mac.Write(id[:])
+	return settlement.Address(mac.Sum(nil))
 }
 
 // HashPayToken is the form in which a pay token is stored.
@@ -93,6 +117,36 @@ func (r *Runner) NameTransaction(ctx context.Context, id settlement.PaymentID, t
 	res := results[0]
 	known := txid != "" && (res.Payment.PaidBy == txid || res.Payment.Named == txid)
 	if errors.Is(res.Err, ErrDuplicate) || errors.Is(res.Err, settlement.ErrNotAccepted) && known {
+		return res.Payment, nil
+	}
+	return res.Payment, res.Err
+}
+
+// ProvePayer takes over a payer's proof, once its signature holds, and has its transaction looked at. For a payment that
+// the transaction has settled it changes nothing and is no error. It returns settlement.ErrNotAccepted,
+// *settlement.SignatureError and *settlement.LookError, wrapped.
+func (r *Runner) ProvePayer(ctx context.Context, p settlement.Payment, proof settlement.PayerProof) (settlement.Payment, error) {
+	chain, ok := r.chains[p.Terms.Token.Chain]
+	switch {
+	case !ok:
+		return p, fmt.Errorf("chain %q is not in the configuration", p.Terms.Token.Chain)
+	case proof.Signer == p.Terms.Payee:
+		return p, &settlement.SignatureError{Problem: "the signer is the payee, who cannot pay himself"}
+	}
+	var err error
+	text := settlement.ProofText(p.ID, chain.ID, chain.FormatTxID(proof.TxID))
+	if proof.Block, err = chain.CheckSignature(ctx, proof.Signer, text, proof.Signature); err != nil {
+		return p, err
+	}
+	results, err := r.Advance(ctx, settlement.Event{
+		ID:      fmt.Sprintf("proved/%s/%s/%d", proof.TxID, proof.Signer, r.now().UnixNano()/int64(time.Second)),
+		Payment: p.ID, Kind: settlement.EventPayerProved, TxID: proof.TxID, Proof: &proof, Detail: "signed by " + chain.FormatAddress(proof.Signer),
+	})
+	if err != nil {
+		return p, err
+	}
+	res := results[0]
+	if errors.Is(res.Err, ErrDuplicate) || errors.Is(res.Err, settlement.ErrNotAccepted) && res.Payment.PaidBy == proof.TxID {
 		return res.Payment, nil
 	}
 	return res.Payment, res.Err

@@ -25,8 +25,8 @@ type watcher struct {
 	change *atomic.Pointer[func(settlement.Scan) (settlement.Scan, error)]
 }
 
-func (w watcher) Scan(ctx context.Context, number uint64) (settlement.Scan, error) {
-	scan, err := w.Watcher.Scan(ctx, number)
+func (w watcher) ScanFor(ctx context.Context, number uint64, waits settlement.Watched) (settlement.Scan, error) {
+	scan, err := w.Watcher.ScanFor(ctx, number, waits)
 	if change := w.change.Load(); change != nil && err == nil {
 		return (*change)(scan)
 	}

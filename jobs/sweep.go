@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +26,9 @@ const (
 func (r *Runner) sweep(ctx context.Context) {
 	var cleaned time.Time
 	for {
+		if err := r.unpark(ctx); err != nil && ctx.Err() == nil {
+			r.cfg.Logger.WarnContext(ctx, "sweep of parked work", "err", err)
+		}
 		if err := r.sweepPayments(ctx); err != nil && ctx.Err() == nil {
 			r.cfg.Logger.WarnContext(ctx, "sweep of payments", "err", err)
 		}
@@ -62,10 +66,12 @@ func (r *Runner) feed(ctx context.Context) {
 // gather is how long feed lets webhooks come together that arrive one after the other.
 const gather = 5 * time.Millisecond
 
-// sweepPayments inserts jobs for payments whose work is due, and ends the waiting of those whose deadline has passed.
+// sweepPayments inserts jobs for payments whose work is due, ends the waiting of those whose deadline has passed, and the
+// watch of those that were finished long ago; and it sends what has fallen due in disputes.
 func (r *Runner) sweepPayments(ctx context.Context) error {
 	now := r.now()
 	var expired []settlement.PaymentID
+	var disputed, returns []settlement.Event
 	err := r.begin(ctx, "due payments", func(tx pgx.Tx) error {
 		expired = nil
 		taken, err := store.TakeDuePayments(ctx, tx, now, now.Add(workLease), sweepRows)
@@ -73,13 +79,18 @@ func (r *Runner) sweepPayments(ctx context.Context) error {
 			return err
 		}
 		due := make(map[settlement.State][]settlement.PaymentID)
-		var open []settlement.PaymentID
+		var open, over, frozen []settlement.PaymentID
 		for _, p := range taken {
 			switch {
-			case p.State == settlement.StateNew, p.State == settlement.StateVerified:
+			case p.State == settlement.StateNew, p.State == settlement.StateVerified, p.State == settlement.StateReleasePending,
+				p.State == settlement.StateRefundPending, p.State == settlement.StateSplitPending:
 				due[p.State] = append(due[p.State], p.ID)
 			case p.State.Open():
 				open = append(open, p.ID)
+			case p.State.Final():
+				over = append(over, p.ID)
+			case p.State == settlement.StateFrozen:
+				frozen = append(frozen, p.ID)
 			}
 		}
 		payments, err := store.Payments(ctx, tx, open)
@@ -94,12 +105,18 @@ func (r *Runner) sweepPayments(ctx context.Context) error {
 				expired = append(expired, p.ID)
 			}
 		}
+		if returns, err = sweepEnded(ctx, tx, over); err != nil {
+			return err
+		}
+		if due[settlement.StateFrozen], disputed, err = r.sweepDisputes(ctx, tx, frozen, now); err != nil {
+			return err
+		}
 		return r.insertJobs(ctx, tx, workFor(due))
 	})
 	if err != nil {
 		return fmt.Errorf("take due payments: %w", err)
 	}
-	var events []settlement.Event
+	events := slices.Concat(disputed, returns)
 	for _, id := range expired {
 		events = append(events, settlement.Event{
 			ID: fmt.Sprintf("deadline/%d", now.Unix()), Payment: id, Kind: settlement.EventDeadline,
@@ -107,6 +124,32 @@ func (r *Runner) sweepPayments(ctx context.Context) error {
 	}
 	_, err = r.Advance(ctx, events...)
 	return err
+}
+
+// sweepEnded ends the watch of payments that were finished long ago. What came to the vault of one goes back to the payer, whose
+// it is: the payee has his price. A vault is watched for ever; where nothing is in it, nothing is due.
+func sweepEnded(ctx context.Context, tx pgx.Tx, ids []settlement.PaymentID) (returns []settlement.Event, err error) {
+	held, err := store.HeldFor(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var over, empty []settlement.PaymentID
+	for _, id := range ids {
+		switch h, ok := held[id]; {
+		case !ok || h.Direct:
+			over = append(over, id)
+		case h.Amount.IsZero():
+			empty = append(empty, id)
+		default: // once for what has arrived: what could not be returned is for a person
+			returns = append(returns, settlement.Event{
+				ID: "surplus/" + h.Received.String(), Payment: id, Kind: settlement.EventSurplusRefundApproved, Detail: "arrived after the end",
+			})
+		}
+	}
+	if err := store.RestPayments(ctx, tx, empty); err != nil {
+		return nil, err
+	}
+	return returns, store.EndWatch(ctx, tx, over)
 }
 
 // sweepInbox inserts jobs for webhooks whose order is still to be read.

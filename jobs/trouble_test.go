@@ -1,8 +1,10 @@
 package jobs_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/settler-pay/settler/internal/chaintest"
 )
@@ -13,14 +15,23 @@ func (r *rig) breakRPC(trouble string) (heal func()) {
 	r.met = new(atomic.Int64)
 	met := r.met
 	answers := map[string]chaintest.Answer{
-		"refused":       {},
-		"rate limited":  {Status: http.StatusTooManyRequests, Body: `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"limit exceeded"}}`},
-		"nonsense":      {Status: http.StatusOK, Body: "<html>"},
-		"null receipts": {Status: http.StatusOK, Body: `{"jsonrpc":"2.0","id":1,"result":null}`},
+		"refused":      {},
+		"rate limited": {Status: http.StatusTooManyRequests, Body: `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"limit exceeded"}}`},
+		"nonsense":     {Status: http.StatusOK, Body: "<html>"},
+		"nulls":        chaintest.Hide,
+		"slow":         {Delay: time.Hour, Pass: true}, // until the caller has gone
 	}
-	r.rpc.Handle(func(string) chaintest.Answer {
-		met.Add(1)
-		return answers[trouble]
+	r.rpc.Handle(func(method string) chaintest.Answer {
+		n := met.Add(1)
+		switch {
+		case trouble != "another chain":
+			return answers[trouble]
+		case n == 1: // behind the same URL comes up another node, which has the same blocks for once
+			return chaintest.Answer{}
+		case method == "eth_chainId":
+			return chaintest.Answer{Result: json.RawMessage(`"0x1"`)}
+		}
+		return chaintest.Pass
 	})
 	return func() { r.rpc.Handle(nil) }
 }

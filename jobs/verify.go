@@ -30,15 +30,20 @@ func (r *Runner) verifyTransaction(ctx context.Context, t task) outcome {
 	if !ok {
 		return r.again(ctx, t, fmt.Errorf("chain %s is not in the configuration", p.Terms.Token.Chain))
 	}
-	claim := p.Terms.Claim(p.Named)
+	signers, err := store.SignersOf(ctx, r.cfg.Pool, p, p.Named)
+	if err != nil {
+		return r.again(ctx, t, err)
+	}
+	claim := p.Terms.Claim(p.Named).WithSigners(signers...)
 	used, err := store.Consumed(ctx, r.cfg.Pool, []string{string(chain.ID)},
 		[]store.SeenTransfer{{Chain: chain.ID, Sighting: settlement.Sighting{TxID: p.Named}}})
 	if err != nil {
 		return r.again(ctx, t, err)
 	}
+	claim.Slot = t.slot
 	claim.Used = make(map[string]bool)
 	for _, c := range used {
-		if c.Payment != p.ID {
+		if c.Payment != p.ID || p.Terms.Parts { // parts that count already make way for the next one
 			claim.Used[c.Key.Position] = true
 		}
 	}
@@ -53,18 +58,26 @@ func (r *Runner) verifyTransaction(ctx context.Context, t task) outcome {
 	r.cfg.Logger.InfoContext(ctx, "verdict", "payment_id", p.ID.String(), "order_id", p.OrderID, "chain", string(chain.ID),
 		"txid", chain.FormatTxID(p.Named), "reason", string(verdict.Code), "detail", verdict.Detail)
 	if verdict.Transfer != nil && claim.Used[verdict.Transfer.Position] && verdict.Outcome() == settlement.Rejected {
-		// It settled another order, whatever the funnel stopped at first.
-		return absent(p, verdict.Code, "the transfer settled another order")
+		// It counts already, whatever the funnel stopped at first.
+		return absent(p, verdict.Code, "the transfer counts already, for this order or another")
 	}
 	return r.judged(ctx, t, verdict)
 }
 
-// absent is the end of the look for a named transaction that does not concern the payment.
+// absent is the end of the look for a named transaction that does not concern the payment. Where the orchestrator takes
+// the payment for paid, a person must see both sides.
 func absent(p settlement.Payment, reason settlement.Code, detail string) outcome {
-	return outcome{events: []settlement.Event{{
+	events := []settlement.Event{{
 		ID: fmt.Sprintf("absent/%s/%d", p.Named, p.Version), Payment: p.ID, Kind: settlement.EventTransactionAbsent, Version: p.Version,
 		TxID: p.Named, Reason: reason, Detail: detail,
-	}}}
+	}}
+	if heldThere(p.Platform) {
+		events = append(events, settlement.Event{
+			ID: fmt.Sprintf("platform_differs/%s/%d", p.Named, p.Version), Payment: p.ID, Kind: settlement.EventPlatformDiffers, Reason: PlatformDiffers,
+			Detail: fmt.Sprintf("the orchestrator's payment is %s; the named transaction does not pay it: %s", p.Platform, reason),
+		})
+	}
+	return outcome{events: events}
 }
 
 // judged turns a verdict into what happens next.
@@ -84,25 +97,45 @@ func (r *Runner) judged(ctx context.Context, t task, v settlement.Verdict) outco
 		if v.Code == settlement.TxNotFound && r.now().After(p.Terms.Deadline.Add(p.Terms.Grace)) && t.attempts > 5 {
 			return absent(p, settlement.ProofExpired, "the transaction was never found")
 		}
-		return outcome{retry: backoff(t.attempts)}
+		return outcome{retry: backoff(t.attempts), slot: v.Slot}
 	case v.Code == settlement.Verified:
 		e, _, err := r.attributed(ctx, p, settlement.EventPaymentConfirmed, v)
 		if err != nil {
 			return r.again(ctx, t, err)
 		}
-		return outcome{events: []settlement.Event{e}} // the door decides whose transfer it is
+		return outcome{events: []settlement.Event{lookEnd(p, e)}} // the door decides whose transfer it is
+	case v.IsPart():
+		e, ok, err := r.attributed(ctx, p, settlement.EventPaymentPart, v)
+		switch {
+		case err != nil:
+			return r.again(ctx, t, err)
+		case !ok:
+			return absent(p, v.Code, "the transaction pays somebody else's order or none")
+		case e.Sighting.Verdict.IsPart():
+			e.ID += fmt.Sprintf("/%d", p.Version) // and the look goes on: the transaction may hold several
+			return outcome{events: []settlement.Event{e}}
+		}
+		e.Kind = settlement.EventPaymentMispaid
+		return outcome{events: []settlement.Event{lookEnd(p, e)}}
 	case v.Code.MoneyMoved() && v.Transfer != nil:
 		e, ok, err := r.attributed(ctx, p, settlement.EventPaymentMispaid, v)
 		if err != nil {
 			return r.again(ctx, t, err)
 		}
 		if ok {
-			return outcome{events: []settlement.Event{e}}
+			return outcome{events: []settlement.Event{lookEnd(p, e)}}
 		}
 		// Money moved, and it is not this order's: whoever named it must not put the order before a person.
 		return absent(p, v.Code, "the transaction pays somebody else's order or none")
 	}
 	return absent(p, v.Code, v.Detail)
+}
+
+// lookEnd makes the event the end of the look at the named transaction. Named again, it may be judged anew.
+func lookEnd(p settlement.Payment, e settlement.Event) settlement.Event {
+	e.TxID = p.Named
+	e.ID += fmt.Sprintf("/%d", p.Version)
+	return e
 }
 
 // attributed makes the event for a transfer found in a named transaction, and reports whether the transfer may concern
@@ -125,7 +158,7 @@ func (r *Runner) attributed(ctx context.Context, p settlement.Payment, kind sett
 	}
 	code, ok := attributionOf(p.ID, settlement.Attribute(s.Transfer, open[0]))
 	if ok && code != "" {
-		s.Verdict.Code = code
+		s.Verdict.Code, s.Verdict.Detail = code, ""
 	}
 	return sightingEvent(kind, p.ID, s), ok, nil
 }
@@ -134,10 +167,10 @@ func (r *Runner) attributed(ctx context.Context, p settlement.Payment, kind sett
 // send the same event.
 func sightingEvent(kind settlement.EventKind, id settlement.PaymentID, s settlement.Sighting) settlement.Event {
 	e := settlement.Event{
-		ID:      fmt.Sprintf("%s/%s/%s/%s", kind, s.TxID, s.Transfer.Position, s.Block.Hash),
+		ID:      fmt.Sprintf("%s/%s/%s/%s", kind, s.TxID, s.Transfer.Position, s.Block.Name()),
 		Payment: id, Kind: kind, Sighting: &s,
 	}
-	if s.Verdict.Outcome() == settlement.Rejected {
+	if s.Verdict.Outcome() == settlement.Rejected && kind != settlement.EventPaymentPart {
 		e.Reason, e.Detail = s.Verdict.Code, s.Verdict.Detail
 	}
 	return e

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,24 +28,38 @@ const (
 type watch struct {
 	r      *Runner
 	chain  Chain
-	index  *watchIndex
+	index  chainIndex
 	epoch  int64
 	cursor store.Cursor
+	// refundsSeen is the final block at which refunds that have left the chain were last looked at.
+	refundsSeen uint64
 }
 
 // watchChain follows the chain until ctx ends or another process takes the chain over.
 func (r *Runner) watchChain(ctx context.Context, chain Chain, index *watchIndex) error {
-	w := &watch{r: r, chain: chain, index: index}
-	started := false
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &watch{r: r, chain: chain, index: chainIndex{index, chain.ID}}
+	start, poll, wake := w.start, w.step, w.step
+	var hints <-chan struct{}
+	if chain.Accounts != nil {
+		accounts := &accountWatch{watch: w, hinted: make(map[settlement.Address]bool)}
+		start, poll, wake, hints = accounts.start, accounts.step, accounts.wake, accounts.hints(ctx)
+	} else {
+		hints = chain.Watcher.Hints(ctx)
+	}
+	timer := time.NewTimer(chain.PollInterval)
+	defer timer.Stop()
+	started, step := false, poll
 	for {
 		err := func() error {
 			if !started {
-				if err := w.start(ctx); err != nil {
+				if err := start(ctx); err != nil {
 					return err
 				}
 				started = true
 			}
-			return w.step(ctx)
+			return step(ctx)
 		}()
 		switch {
 		case ctx.Err() != nil:
@@ -58,7 +73,11 @@ func (r *Runner) watchChain(ctx context.Context, chain Chain, index *watchIndex)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(chain.PollInterval):
+		case <-timer.C: // hints do not put it off
+			step = poll
+			timer.Reset(chain.PollInterval)
+		case <-hints:
+			step = wake
 		}
 	}
 }
@@ -67,14 +86,14 @@ func (r *Runner) watchChain(ctx context.Context, chain Chain, index *watchIndex)
 // block, so that no reorganisation goes back beyond what is remembered.
 func (w *watch) start(ctx context.Context) error {
 	pool, id := w.r.cfg.Pool, w.chain.ID
-	_, err := store.ChainCursor(ctx, pool, id)
+	heads, err := w.chain.Watcher.Heads(ctx)
+	if err != nil {
+		return fmt.Errorf("read head: %w", err)
+	}
+	_, err = store.ChainCursor(ctx, pool, id)
 	if errors.Is(err, store.ErrNotFound) {
-		head, err := w.chain.Watcher.Head(ctx)
-		if err != nil {
-			return fmt.Errorf("read head: %w", err)
-		}
-		first := min(head.Final, head.Latest)
-		scan, err := w.chain.Watcher.Scan(ctx, first)
+		first := min(heads.Final, heads.Latest)
+		scan, err := w.chain.Watcher.ScanFor(ctx, first, w.index)
 		if err != nil {
 			return fmt.Errorf("read block %d: %w", first, err)
 		}
@@ -93,13 +112,17 @@ func (w *watch) start(ctx context.Context) error {
 	if w.epoch, err = store.TakeChain(ctx, pool, id); err != nil {
 		return err
 	}
+	// What was seen under a rule that the configuration has lost waits for the chain's own.
+	if err := store.KeepRules(ctx, pool, id, slices.Collect(maps.Keys(heads.Rules)), heads.Own); err != nil {
+		return err
+	}
 	w.cursor, err = store.ChainCursor(ctx, pool, id)
 	return err
 }
 
 // step brings the cursor to the head.
 func (w *watch) step(ctx context.Context) error {
-	head, err := w.chain.Watcher.Head(ctx)
+	heads, err := w.chain.Watcher.Heads(ctx)
 	if err != nil {
 		return fmt.Errorf("read head: %w", err)
 	}
@@ -110,20 +133,24 @@ func (w *watch) step(ctx context.Context) error {
 	}
 	from, ok, snapshot := w.index.missed(w.chain.ID)
 	if ok {
-		for number := from + 1; number <= w.cursor.Number; number++ {
-			if err := w.lookAgain(ctx, number); err != nil {
-				w.index.missAgain(w.chain.ID, number-1)
-				return err
-			}
-		}
-	}
-	w.cursor.WatchXID = snapshot
-	for w.cursor.Number < head.Latest {
-		if err := w.next(ctx); err != nil {
+		if reached, err := w.lookAgain(ctx, heads, from); err != nil {
+			w.index.missAgain(w.chain.ID, reached)
 			return err
 		}
 	}
-	if head.FinalHash != "" && head.Final <= w.cursor.Number {
+	w.cursor.WatchXID = snapshot
+	for w.cursor.Number < heads.Latest {
+		if err := w.next(ctx); err != nil {
+			return err
+		}
+		if err := w.catchUp(ctx, heads); err != nil {
+			return err
+		}
+	}
+	for _, head := range heads.Rules {
+		if head.FinalHash == "" || head.Final > w.cursor.Number {
+			continue
+		}
 		saved, err := store.SavedBlock(ctx, w.r.cfg.Pool, w.chain.ID, head.Final)
 		if err == nil && saved.Hash != head.FinalHash {
 			return w.rewind(ctx)
@@ -132,13 +159,16 @@ func (w *watch) step(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.finalize(ctx, min(head.Final, w.cursor.Number))
+	if err := w.finalize(ctx, heads); err != nil {
+		return err
+	}
+	return errors.Join(w.refundsAgain(ctx, min(heads.Final, w.cursor.Number)), w.vaults(ctx, heads))
 }
 
 // next scans one block and commits it with the cursor.
 func (w *watch) next(ctx context.Context) error {
 	number := w.cursor.Number + 1
-	scan, err := w.chain.Watcher.Scan(ctx, number)
+	scan, err := w.chain.Watcher.ScanFor(ctx, number, w.index)
 	if err != nil {
 		return fmt.Errorf("read block %d: %w", number, err)
 	}
@@ -148,10 +178,16 @@ func (w *watch) next(ctx context.Context) error {
 	if err := w.index.refresh(ctx, w.r.cfg.Pool); err != nil {
 		return err
 	}
+	return w.take(ctx, scan)
+}
+
+// take commits what the block means together with the cursor, which moves to it.
+func (w *watch) take(ctx context.Context, scan settlement.Scan) error {
 	events, err := w.sightings(ctx, scan)
 	if err != nil {
 		return err
 	}
+	number := scan.Block.Number
 	cursor := store.Cursor{Number: number, Hash: scan.Block.Hash, Final: w.cursor.Final, WatchXID: w.cursor.WatchXID}
 	var results []Result
 	err = w.r.begin(ctx, commitName("block", events), func(tx pgx.Tx) (err error) {
@@ -174,32 +210,6 @@ func (w *watch) next(ctx context.Context) error {
 	return nil
 }
 
-// lookAgain scans a block that is behind the cursor for payments that were not known when it was scanned. What was seen
-// in it before is a duplicate.
-func (w *watch) lookAgain(ctx context.Context, number uint64) error {
-	scan, err := w.chain.Watcher.Scan(ctx, number)
-	if err != nil {
-		return fmt.Errorf("read block %d: %w", number, err)
-	}
-	saved, err := store.SavedBlock(ctx, w.r.cfg.Pool, w.chain.ID, number)
-	switch {
-	case errors.Is(err, store.ErrNotFound): // long final
-	case err != nil:
-		return err
-	case saved.Hash != scan.Block.Hash:
-		if err := w.rewind(ctx); err != nil || w.cursor.Number < number {
-			return err
-		}
-		return fmt.Errorf("block %d was another one for a moment", number)
-	}
-	events, err := w.sightings(ctx, scan)
-	if err != nil {
-		return err
-	}
-	_, err = w.r.Advance(ctx, events...)
-	return err
-}
-
 // sightings are the events for the block's transfers that concern our payments, with the verdict that each will have once
 // it is final.
 func (w *watch) sightings(ctx context.Context, scan settlement.Scan) ([]settlement.Event, error) {
@@ -207,7 +217,7 @@ func (w *watch) sightings(ctx context.Context, scan settlement.Scan) ([]settleme
 	var txs []settlement.ScannedTx
 	for _, tx := range scan.Transactions {
 		for _, t := range tx.Transfers {
-			if w.index.watched(w.chain.ID, t.Token, t.Payee) {
+			if w.index.Waits(t.Token, []byte(t.Payee)) {
 				seen = append(seen, settlement.Sighting{TxID: tx.TxID, Transfer: t, Block: scan.Block})
 				txs = append(txs, tx)
 			}
@@ -228,21 +238,26 @@ func (w *watch) sightings(ctx context.Context, scan settlement.Scan) ([]settleme
 	var events []settlement.Event
 	for i, s := range seen {
 		owner, taken := used[store.TransferKey{Chain: w.chain.ID, TxID: s.TxID, Position: s.Transfer.Position}]
-		terms := make(map[settlement.PaymentID]settlement.Terms, len(open[i]))
-		for _, p := range open[i] {
-			terms[p.ID] = p.Terms
-		}
+		of := byID(open[i])
 		for _, a := range settlement.Attribute(s.Transfer, open[i]) {
 			if taken && owner != a.Payment {
 				continue // looked at again after it settled its order
 			}
 			s := s
-			s.Verdict = verdictOf(a, terms[a.Payment], s, txs[i])
-			s.Verdict.Evidence = w.evidence(scan, txs[i])
+			s.Verdict = w.verdictOf(a, of[a.Payment], s, txs[i])
+			s.Verdict.Evidence = w.evidence(scan, txs[i], w.chain.Watcher.Rule(s.Transfer.Token, of[a.Payment].Terms.Amount))
 			events = append(events, sightingEvent(settlement.EventTransferSeen, a.Payment, s))
 		}
 	}
 	return events, nil
+}
+
+func byID(open []settlement.OpenPayment) map[settlement.PaymentID]settlement.OpenPayment {
+	of := make(map[settlement.PaymentID]settlement.OpenPayment, len(open))
+	for _, p := range open {
+		of[p.ID] = p
+	}
+	return of
 }
 
 // consumed tells which of the transfers have settled a payment already, and which one.
@@ -264,11 +279,18 @@ func (w *watch) consumed(ctx context.Context, seen []settlement.Sighting) (map[s
 }
 
 // verdictOf judges one transfer for the payment that it is attributed to.
-func verdictOf(a settlement.Attribution, terms settlement.Terms, s settlement.Sighting, tx settlement.ScannedTx) settlement.Verdict {
+func (w *watch) verdictOf(a settlement.Attribution, p settlement.OpenPayment, s settlement.Sighting, tx settlement.ScannedTx) settlement.Verdict {
 	if a.Code != "" {
 		return settlement.Verdict{Code: a.Code, Transfer: &s.Transfer}
 	}
-	v := settlement.Judge(terms.Claim(s.TxID), s.Block, tx.Transfers)
+	claim := p.Claim(s.TxID, s.Transfer)
+	claim.Part = s.Transfer.Position
+	for _, token := range w.chain.Tokens {
+		if token.Address == claim.Want.Token {
+			claim.Policy = token.Policy
+		}
+	}
+	v := settlement.Judge(claim, s.Block, tx.Transfers)
 	if v.Transfer == nil || v.Transfer.Position != s.Transfer.Position {
 		// The funnel chose another transfer of the transaction: this one is a further payment or a part of none.
 		return settlement.Verdict{Code: settlement.TransferAmbiguous, Transfer: &s.Transfer}
@@ -276,185 +298,19 @@ func verdictOf(a settlement.Attribution, terms settlement.Terms, s settlement.Si
 	return v
 }
 
-func (w *watch) evidence(scan settlement.Scan, tx settlement.ScannedTx) *settlement.Evidence {
+// evidence names the rule that the payment waits for, and whose word was enough for what was seen: that of the whole
+// chain, which no tier demands more than.
+func (w *watch) evidence(scan settlement.Scan, tx settlement.ScannedTx, rule settlement.Rule) *settlement.Evidence {
 	format := w.chain.FormatTxID
 	e := &settlement.Evidence{
 		Chain: w.chain.ID, TxID: format(tx.TxID), Block: scan.Block.Number, BlockHash: scan.Block.Hash.String(),
-		BlockTime: scan.Block.Time, Finality: w.chain.Finality, Head: w.cursor.Final, Endpoints: []string{scan.Endpoint},
+		BlockTime: scan.Block.Time, Finality: rule.Finality, Head: w.cursor.Final, Trust: scan.Trust, Endpoints: scan.Endpoints,
 		Digests: scan.Digests, LookedAt: w.r.now(),
 	}
 	if tx.Sender != "" {
 		e.TxSender = w.chain.FormatAddress(tx.Sender)
 	}
 	return e
-}
-
-// finalize sends what has become final through the door.
-func (w *watch) finalize(ctx context.Context, final uint64) error {
-	for {
-		seen, err := store.SeenUpTo(ctx, w.r.cfg.Pool, w.chain.ID, final, maxFinal)
-		if err != nil {
-			return err
-		}
-		if len(seen) == 0 && final <= w.cursor.Final {
-			return nil
-		}
-		events := make([]settlement.Event, 0, len(seen))
-		hashes := make(map[uint64]settlement.BlockHash)
-		for _, s := range seen {
-			number := s.Sighting.Block.Number
-			if _, ok := hashes[number]; !ok {
-				block, err := store.SavedBlock(ctx, w.r.cfg.Pool, w.chain.ID, number)
-				if err != nil && !errors.Is(err, store.ErrNotFound) {
-					return err
-				}
-				hashes[number] = block.Hash
-			}
-			kind := settlement.EventPaymentMispaid
-			switch {
-			case hashes[number] != "" && hashes[number] != s.Sighting.Block.Hash: // seen by a worker on another branch
-				kind = settlement.EventTransferWithdrawn
-			case s.Sighting.Verdict.Code == settlement.Verified:
-				kind = settlement.EventPaymentConfirmed
-			}
-			if e := s.Sighting.Verdict.Evidence; e != nil {
-				e.Head = final
-			}
-			events = append(events, sightingEvent(kind, s.Payment, s.Sighting))
-		}
-		// Within a batch the transfer that pays comes before those that do not.
-		slices.SortStableFunc(events, func(a, b settlement.Event) int {
-			return finalOrder(a.Kind) - finalOrder(b.Kind)
-		})
-		cursor := w.cursor
-		if len(seen) < maxFinal {
-			cursor.Final = max(cursor.Final, final)
-		}
-		var results []Result
-		err = w.r.begin(ctx, commitName("final block", events), func(tx pgx.Tx) (err error) {
-			if len(events) > 0 {
-				if results, err = w.r.advance(ctx, tx, events); err != nil {
-					return err
-				}
-			}
-			if cursor.Final > keepBlocks {
-				if err := store.DropBlocksBelow(ctx, tx, w.chain.ID, cursor.Final-keepBlocks); err != nil {
-					return err
-				}
-			}
-			return store.MoveCursor(ctx, tx, w.chain.ID, w.epoch, cursor, w.r.now())
-		})
-		if err != nil {
-			return fmt.Errorf("finalize up to block %d: %w", final, err)
-		}
-		w.cursor = cursor
-		w.r.logResults(ctx, results)
-		if len(seen) < maxFinal {
-			return nil
-		}
-	}
-}
-
-func finalOrder(kind settlement.EventKind) int {
-	if kind == settlement.EventPaymentConfirmed {
-		return 0
-	}
-	return 1
-}
-
-// rewind goes back to the last block that is still part of the chain and withdraws what was seen after it. A block that
-// counted as final and is gone makes its settled payments a matter for a person.
-func (w *watch) rewind(ctx context.Context) error {
-	fork := w.cursor.Number
-	var hash settlement.BlockHash
-	for {
-		saved, err := store.SavedBlock(ctx, w.r.cfg.Pool, w.chain.ID, fork)
-		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("block %d is gone from the chain together with every block that is remembered: "+
-				"the endpoint serves another chain, or finality is broken; stopping at block %d", fork+1, w.cursor.Number)
-		}
-		if err != nil {
-			return err
-		}
-		scan, err := w.chain.Watcher.Scan(ctx, fork)
-		if err != nil {
-			return fmt.Errorf("read block %d: %w", fork, err)
-		}
-		if hash = saved.Hash; scan.Block.Hash == hash {
-			break
-		}
-		if fork == 0 {
-			return errors.New("the endpoint serves a chain with another first block")
-		}
-		fork--
-	}
-	if fork == w.cursor.Number {
-		return nil // the branch that looked different has gone again
-	}
-	seen, err := store.SeenFrom(ctx, w.r.cfg.Pool, w.chain.ID, fork+1)
-	if err != nil {
-		return err
-	}
-	broken, err := store.FinalFrom(ctx, w.r.cfg.Pool, w.chain.ID, fork+1)
-	if err != nil {
-		return err
-	}
-	var events []settlement.Event
-	for _, s := range seen {
-		events = append(events, sightingEvent(settlement.EventTransferWithdrawn, s.Payment, s.Sighting))
-	}
-	for _, s := range broken {
-		if s.Sighting.Verdict.Code != settlement.Verified {
-			continue
-		}
-		there, err := w.there(ctx, s.Sighting.Block)
-		if err != nil {
-			return err
-		}
-		if !there {
-			e := sightingEvent(settlement.EventFinalityBroken, s.Payment, s.Sighting)
-			e.Reason, e.Detail = settlement.TxReorged, fmt.Sprintf("block %d counted as final and has left the chain", s.Sighting.Block.Number)
-			events = append(events, e)
-		}
-	}
-	w.r.cfg.Logger.WarnContext(ctx, "chain reorganised", "chain", string(w.chain.ID), "from_block", fork+1, "to_block", w.cursor.Number,
-		"transfers", len(seen), "final_transfers", len(broken))
-	cursor := store.Cursor{Number: fork, Hash: hash, Final: w.cursor.Final, WatchXID: w.cursor.WatchXID}
-	var results []Result
-	err = w.r.begin(ctx, commitName("rewind", events), func(tx pgx.Tx) (err error) {
-		if len(events) > 0 {
-			if results, err = w.r.advance(ctx, tx, events); err != nil {
-				return err
-			}
-		}
-		if err := store.DropBlocksFrom(ctx, tx, w.chain.ID, fork+1); err != nil {
-			return err
-		}
-		return store.MoveCursor(ctx, tx, w.chain.ID, w.epoch, cursor, w.r.now())
-	})
-	if err != nil {
-		return fmt.Errorf("rewind to block %d: %w", fork, err)
-	}
-	w.cursor = cursor
-	w.r.logResults(ctx, results)
-	return nil
-}
-
-// there reports whether a block after the fork is part of the chain now: a worker may have found it on the branch that the
-// watcher only comes to. One that the watcher has scanned itself has left the chain.
-func (w *watch) there(ctx context.Context, block settlement.Block) (bool, error) {
-	saved, err := store.SavedBlock(ctx, w.r.cfg.Pool, w.chain.ID, block.Number)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return false, err
-	}
-	if saved.Hash == block.Hash {
-		return false, nil
-	}
-	scan, err := w.chain.Watcher.Scan(ctx, block.Number)
-	if err != nil {
-		return false, fmt.Errorf("read block %d: %w", block.Number, err)
-	}
-	return scan.Block.Hash == block.Hash, nil
 }
 
 // commitName tells commits that concern payments from those that only move the cursor.

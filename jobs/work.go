@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/settler-pay/settler/settlement"
 	"github.com/settler-pay/settler/store"
@@ -37,17 +38,28 @@ type (
 	postProofsArgs struct {
 		Payments []string `json:"payments"`
 	}
+	tellPayoutsArgs struct {
+		Payments []string `json:"payments"`
+	}
+	tellDisputesArgs struct {
+		Payments []string `json:"payments"`
+	}
 )
 
 func (readOrdersArgs) Kind() string         { return "read_orders" }
 func (createIntentsArgs) Kind() string      { return "create_intents" }
 func (verifyTransactionsArgs) Kind() string { return "verify_transactions" }
 func (postProofsArgs) Kind() string         { return "post_proofs" }
+func (tellPayoutsArgs) Kind() string        { return "tell_payouts" }
+func (tellDisputesArgs) Kind() string       { return "tell_disputes" }
 
 // workFor turns payments whose state asks for work into jobs of up to maxRows payments.
 func workFor(due map[settlement.State][]settlement.PaymentID) []river.InsertManyParams {
 	var work []river.InsertManyParams
-	for _, state := range []settlement.State{settlement.StateNew, settlement.StateVerifying, settlement.StateVerified} {
+	for _, state := range []settlement.State{
+		settlement.StateNew, settlement.StateVerifying, settlement.StateVerified, settlement.StateFrozen, settlement.StateReleasePending,
+		settlement.StateRefundPending, settlement.StateSplitPending,
+	} {
 		for _, ids := range chunks(due[state]) {
 			texts := make([]string, len(ids))
 			for i, id := range ids {
@@ -59,8 +71,12 @@ func workFor(due map[settlement.State][]settlement.PaymentID) []river.InsertMany
 				args = createIntentsArgs{texts}
 			case settlement.StateVerifying:
 				args = verifyTransactionsArgs{texts}
-			default:
+			case settlement.StateVerified:
 				args = postProofsArgs{texts}
+			case settlement.StateFrozen:
+				args = tellDisputesArgs{texts}
+			default:
+				args = tellPayoutsArgs{texts}
 			}
 			work = append(work, river.InsertManyParams{Args: args})
 		}
@@ -75,6 +91,8 @@ func (r *Runner) addWorkers() *river.Workers {
 	river.AddWorker(workers, river.WorkFunc(r.createIntents))
 	river.AddWorker(workers, river.WorkFunc(r.verifyTransactions))
 	river.AddWorker(workers, river.WorkFunc(r.postProofs))
+	river.AddWorker(workers, river.WorkFunc(r.tellPayouts))
+	river.AddWorker(workers, river.WorkFunc(r.tellDisputes))
 	return workers
 }
 
@@ -83,15 +101,18 @@ type task struct {
 	payment  settlement.Payment
 	posting  bool
 	attempts int
+	slot     *settlement.Slot // of the named transaction, as it was last seen waiting
 }
 
 // outcome is what a worker makes of one task: events for the door, or a time to try again.
 type outcome struct {
 	events []settlement.Event
-	// retry, where not zero, gives the payment back to the sweeper after that time; unknown keeps the mark that the call
-	// may have acted.
+	// retry, where not zero, gives the payment back to the sweeper after that time, and parked once the orchestrator is
+	// back; unknown keeps the mark that the call may have acted.
 	retry   time.Duration
+	parked  bool
 	unknown bool
+	slot    *settlement.Slot // of a retry: where the named transaction waits
 }
 
 // eachPayment claims the payments in their state, does the work on each, and hands all outcomes to the door at once. A
@@ -111,36 +132,25 @@ func (r *Runner) eachPayment(ctx context.Context, job int64, texts []string, sta
 	if err != nil || len(claimed) == 0 {
 		return err
 	}
-	byID := make(map[settlement.PaymentID]store.ClaimedPayment, len(claimed))
-	ids = ids[:0]
-	for _, c := range claimed {
-		byID[c.ID] = c
-		ids = append(ids, c.ID)
-	}
-	payments, err := store.Payments(ctx, r.cfg.Pool, ids)
-	if err != nil {
-		return err
-	}
-	outcomes := make([]outcome, len(payments))
+	outcomes := make([]outcome, len(claimed))
 	calls, cancel := context.WithTimeout(ctx, workTime)
 	defer cancel()
-	var group errgroup.Group
-	group.SetLimit(maxCalls)
-	for i, p := range payments {
-		c := byID[p.ID]
-		if p.Version != c.Version {
-			continue // moved on since the claim; its new state has work of its own
-		}
-		group.Go(func() error {
-			if calls.Err() != nil { // too late to begin: due again at once
-				outcomes[i] = outcome{retry: time.Microsecond, unknown: true}
-				return nil
+	// A few goroutines that take one task after the other: one for each task would grow a stack for each call.
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range min(maxCalls, len(claimed)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(claimed); i = int(next.Add(1)) - 1 {
+				if calls.Err() != nil { // too late to begin: due again at once
+					outcomes[i] = outcome{retry: time.Microsecond, unknown: true}
+					continue
+				}
+				c := claimed[i]
+				outcomes[i] = do(calls, task{payment: c.Payment, posting: c.Posting, attempts: c.Attempts, slot: c.Slot})
 			}
-			outcomes[i] = do(calls, task{payment: p, posting: c.Posting, attempts: c.Attempts})
-			return nil
 		})
 	}
-	_ = group.Wait() // no member returns an error: what went wrong is in its outcome
+	group.Wait()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("stopped: %w", err) // outcomes may be errors of the stop itself
 	}
@@ -148,10 +158,12 @@ func (r *Runner) eachPayment(ctx context.Context, job int64, texts []string, sta
 	var postponed []store.Postponed
 	for i, o := range outcomes {
 		events = append(events, o.events...)
-		if o.retry > 0 {
-			postponed = append(postponed, store.Postponed{
-				ID: payments[i].ID, Version: payments[i].Version, DueAt: r.now().Add(o.retry), Unknown: o.unknown,
-			})
+		if o.retry > 0 || o.parked {
+			due := r.now().Add(o.retry)
+			if o.parked {
+				due = store.Parked
+			}
+			postponed = append(postponed, store.Postponed{ID: claimed[i].ID, Version: claimed[i].Version, DueAt: due, Unknown: o.unknown, Slot: o.slot})
 		}
 	}
 	if err := store.PostponePayments(ctx, r.cfg.Pool, job, postponed); err != nil {

@@ -48,10 +48,11 @@ create table payments (
     created_at      timestamptz    not null,
     updated_at      timestamptz    not null,
     finished_at     timestamptz,
+    watch_over      boolean        not null default false,
     open            boolean        not null generated always as
         (payee is not null and paid_by is null and state in ('awaiting_payment', 'verifying', 'confirming', 'expired', 'needs_review')) stored,
     watched         boolean        not null generated always as
-        (payee is not null and state not in ('released', 'refunded', 'split', 'closed')) stored,
+        (payee is not null and not watch_over) stored,
 
     constraint payments_pkey primary key (id),
     constraint payments_one_per_order unique (marketplace, order_id),
@@ -84,7 +85,7 @@ comment on column payments.machine_id is 'The machine the order belongs to at th
 comment on column payments.version is 'Counts changes from 1; guards against late and zombie workers.';
 comment on column payments.state is 'One of the states of docs/states.md.';
 comment on column payments.back is 'Where verifying, confirming and frozen return to; empty in other states.';
-comment on column payments.flags is 'Facts independent of the state: underpaid, overpaid, late, duplicate_transfer, manual.';
+comment on column payments.flags is 'Facts independent of the state: underpaid, overpaid, late, duplicate_transfer, canceled, manual.';
 comment on column payments.reason is 'Stable code of why a person must decide or why it was closed; empty otherwise.';
 comment on column payments.detail is 'Sentence for people beside reason.';
 comment on column payments.rail is 'Payment rail in the orchestrator''s own word.';
@@ -116,7 +117,8 @@ comment on column payments.created_at is 'When the payment was recorded.';
 comment on column payments.updated_at is 'When it last changed.';
 comment on column payments.finished_at is 'When it reached a final state.';
 comment on column payments.open is 'A transfer could still pay it.';
-comment on column payments.watched is 'The chain is watched for it: open, or settled and a second transfer must be noticed.';
+comment on column payments.watch_over is 'It has been in a final state for so long that the chain is no longer watched for late money.';
+comment on column payments.watched is 'The chain is watched for it: open, or settled or closed and further money must be noticed.';
 
 create index payments_open_proven on payments (chain, token, payee, proven_payer, amount) where open;
 create index payments_open_named on payments (chain, token, payee, named_payer, amount) where open;

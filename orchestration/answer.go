@@ -11,58 +11,99 @@ import (
 // item reads {"item": object}.
 func item[T any](a answer) (T, error) {
 	var value T
-	got, err := maybeItem[T](a)
-	if err == nil && got == nil {
+	text, err := a.member("item")
+	if err == nil && string(text) == "null" {
 		err = shapeError("item", "is null")
 	}
-	if err != nil {
-		return value, err
+	if err == nil {
+		err = decodeValid(text, &value, "item")
 	}
-	return *got, nil
+	return value, err
 }
 
 // maybeItem reads {"item": object or null}.
 func maybeItem[T any](a answer) (*T, error) {
-	envelope, err := bare[struct {
-		Item json.RawMessage `json:"item" wire:"required"`
-	}](a)
-	if err != nil || envelope.Item == nil {
+	text, err := a.member("item")
+	if err != nil || string(text) == "null" {
 		return nil, err
 	}
-	var value T
-	return &value, decodeValid(envelope.Item, &value, "item")
+	value := new(T)
+	return value, decodeValid(text, value, "item")
 }
 
 // list reads {"items": array, "nextCursor": string or null}.
 func list[T any](a answer) (List[T], error) {
-	envelope, err := bare[struct {
-		Items      json.RawMessage `json:"items" wire:"required"`
-		NextCursor *string         `json:"nextCursor"`
-	}](a)
+	text, err := a.member("items")
+	if err == nil && string(text) == "null" {
+		err = shapeError("items", "is null")
+	}
 	if err != nil {
 		return List[T]{}, err
 	}
-	if envelope.Items == nil {
-		return List[T]{}, shapeError("items", "is null")
+	// Two steps, so that the cursor of a page is read before its items.
+	var end struct {
+		NextCursor *string `json:"nextCursor"`
 	}
-	page := List[T]{NextCursor: envelope.NextCursor}
-	return page, decodeValid(envelope.Items, &page.Items, "items")
+	if err := decodeValid(a.body, &end, ""); err != nil {
+		return List[T]{}, err
+	}
+	page := List[T]{NextCursor: end.NextCursor}
+	return page, decodeValid(text, &page.Items, "items")
+}
+
+// items reads a list that has no pages.
+func items[T any](a answer) ([]T, error) {
+	page, err := list[T](a)
+	return page.Items, err
 }
 
 // bare reads an answer without an envelope.
 func bare[T any](a answer) (T, error) {
 	var value T
-	if a.status == http.StatusNoContent {
-		return value, shapeError("", "is missing (204)")
+	err := a.valid()
+	if err == nil {
+		err = decodeValid(a.body, &value, "")
 	}
-	if !json.Valid(a.body) {
-		return value, &APIError{Code: CodeBadResponse, Status: a.status, Message: "the answer is not JSON"}
-	}
-	return value, decodeValid(a.body, &value, "")
+	return value, err
 }
 
-// nothing takes any answer below 400 whatever its body.
-func nothing(answer) (struct{}, error) { return struct{}{}, nil }
+// valid reports whether there is JSON to decode.
+func (a answer) valid() error {
+	if a.status == http.StatusNoContent {
+		return shapeError("", "is missing (204)")
+	}
+	if !json.Valid(a.body) {
+		return &APIError{Code: CodeBadResponse, Status: a.status, Message: "the answer is not JSON"}
+	}
+	if string(a.body) == "null" {
+		return &APIError{Code: CodeBadResponse, Status: a.status, Message: "the answer is null"}
+	}
+	return nil
+}
+
+// member is the text of one member of the answer's envelope.
+func (a answer) member(name string) ([]byte, error) {
+	if err := a.valid(); err != nil {
+		return nil, err
+	}
+	if a.body[0] != '{' {
+		return nil, shapeError("", "is not an object")
+	}
+	for each := members(a.body); each.next(); {
+		if unquote(each.name) == name {
+			return each.value, nil
+		}
+	}
+	return nil, shapeError(name, "is missing")
+}
+
+// nothing takes 204, or any JSON: a page of somebody in between is no success.
+func nothing(a answer) (struct{}, error) {
+	if a.status == http.StatusNoContent {
+		return struct{}{}, nil
+	}
+	return struct{}{}, a.valid()
+}
 
 // shapeError says what is wrong with an answer, and where: "item.id: missing".
 func shapeError(path, problem string) *APIError {
@@ -101,7 +142,7 @@ func (c *Client) refusal(r request, res *http.Response, text []byte) *APIError {
 		Message *string         `json:"message"`
 		Details json.RawMessage `json:"details"`
 	}
-	if json.Unmarshal(body, &said) != nil || said.Code == nil || *said.Code == "" || said.Message == nil {
+	if json.Unmarshal(body, &said) != nil || said.Code == nil || said.Message == nil {
 		return bad
 	}
 	bad.Code = Code(oneLine(c.hide(r, *said.Code), 100))
@@ -149,27 +190,27 @@ func (c *Client) hideDetails(r request, details json.RawMessage) json.RawMessage
 	if decoder.Decode(&value) != nil {
 		return nil // impossible: details were decoded from valid JSON
 	}
-	safe, err := json.Marshal(c.hideValue(r, value))
+	safe, err := json.Marshal(c.hideValue(r, "", value))
 	if err != nil {
 		return nil // impossible: the value came from JSON
 	}
 	return safe
 }
 
-func (c *Client) hideValue(r request, value any) any {
+func (c *Client) hideValue(r request, inside string, value any) any {
 	switch value := value.(type) {
 	case string:
 		return c.hide(r, value)
 	case []any:
 		for i := range value {
-			value[i] = c.hideValue(r, value[i])
+			value[i] = c.hideValue(r, inside, value[i])
 		}
 	case map[string]any:
 		for key := range value {
-			if secretKey(key) {
+			if secretKey(key) || inside == "connect" && key == "url" {
 				value[key] = redacted
 			} else {
-				value[key] = c.hideValue(r, value[key])
+				value[key] = c.hideValue(r, key, value[key])
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package orchestration
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -144,7 +143,7 @@ func (r request) url(base string) string {
 // answer is what came back: a status below 400 and a body within the bound.
 type answer struct {
 	status int
-	body   []byte
+	body   []byte // without blanks around it
 }
 
 // send makes the call and reads its answer with decode (item, list, bare, none).
@@ -181,7 +180,7 @@ func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
 	var body []byte
 	if r.body != nil {
 		var err error
-		if body, err = json.Marshal(r.body); err != nil {
+		if body, err = encodeRequest(r.body); err != nil {
 			return answer{}, &ValidationError{Field: "body", Constraint: "encodable as JSON"}
 		}
 	}
@@ -208,8 +207,8 @@ func (c *Client) exchange(ctx context.Context, r request) (answer, error) {
 
 // transient reports whether the same read may succeed a moment later.
 func transient(err error) bool {
-	if _, ok := errors.AsType[*NetworkError](err); ok {
-		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	if network, ok := errors.AsType[*NetworkError](err); ok {
+		return !network.mistrusted() && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 	}
 	api, ok := errors.AsType[*APIError](err)
 	return ok && (api.Status >= 500 || api.Status == http.StatusTooManyRequests)
@@ -244,14 +243,25 @@ func (c *Client) once(ctx context.Context, r request, body []byte) (answer, time
 		return fail(err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	text, err := readBody(res)
 	if err != nil {
 		return fail(err)
 	}
 	if res.StatusCode >= 300 || len(text) > maxAnswer {
 		return answer{}, retryAfter(res.Header), c.refusal(r, res, text)
 	}
-	return answer{status: res.StatusCode, body: text}, 0, nil
+	return answer{status: res.StatusCode, body: bytes.TrimSpace(text)}, 0, nil
+}
+
+// readBody reads the body, at most one byte more than is allowed. A length that
+// is announced saves growing.
+func readBody(res *http.Response) ([]byte, error) {
+	if res.ContentLength >= 0 && res.ContentLength <= maxAnswer {
+		text := make([]byte, res.ContentLength)
+		_, err := io.ReadFull(res.Body, text)
+		return text, err
+	}
+	return io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 }
 
 // withoutURL takes the URL, whose query may hold what does not belong in a log,

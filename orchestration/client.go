@@ -76,7 +76,7 @@ func New(cfg Config) (*Client, error) {
 	if c.writeTimeout <= 0 {
 		c.writeTimeout = 60 * time.Second
 	}
-	hc := http.Client{Transport: newTransport()}
+	hc := http.Client{Transport: NewTransport()}
 	if cfg.HTTPClient != nil {
 		hc = *cfg.HTTPClient
 	}
@@ -85,10 +85,11 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// newTransport is the default transport with room for the proofs that are posted
-// at the same time: the two idle connections per host of net/http would make
-// every other proof open a new one.
-func newTransport() http.RoundTripper {
+// NewTransport is what a client sends with when it is given no HTTPClient; a caller
+// wraps it to count or hold back calls. It is the default transport with room for
+// the proofs that are posted at the same time: the two idle connections per host
+// of net/http would make every other proof open a new one.
+func NewTransport() http.RoundTripper {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok { // replaced by the program; it decides
 		return http.DefaultTransport

@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -99,7 +102,7 @@ func TestListWalksPages(t *testing.T) {
 		m.PutOrder(orchestration.MarketOrder{ID: fmt.Sprintf("ord_%03d", i), MachineID: m.machine, Status: "created"})
 	}
 	var ids []string
-	for order, err := range m.client.AllMarketOrders(t.Context(), m.machine) {
+	for order, err := range m.client.AllMarketOrders(t.Context(), m.machine, orchestration.Page{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +111,7 @@ func TestListWalksPages(t *testing.T) {
 	if len(ids) != 205 || ids[0] != "ord_000" || ids[204] != "ord_204" {
 		t.Errorf("%d orders from %v", len(ids), ids[:min(1, len(ids))])
 	}
-	_, err := m.client.ListMarketOrders(t.Context(), m.machine, orchestration.Page{Cursor: "bad"})
+	_, err := m.client.ListMarketOrders(t.Context(), m.machine, orchestration.Page{Cursor: new("bad")})
 	if !errors.Is(err, orchestration.CodeValidation) {
 		t.Errorf("bad cursor: %v", err)
 	}
@@ -117,7 +120,7 @@ func TestListWalksPages(t *testing.T) {
 func TestPaymentMissing(t *testing.T) {
 	t.Parallel()
 	for _, missing404 := range []bool{false, true} {
-		m := newMarket(t, orchestrationtest.Config{PaymentMissing404: missing404})
+		m := newMarket(t, orchestrationtest.Config{Switches: orchestrationtest.Switches{PaymentMissing404: missing404}})
 		order := m.order(t, m.session(t, nil, nil))
 		if payment, err := m.client.GetMarketPayment(t.Context(), order.ID); payment != nil || err != nil {
 			t.Errorf("404 %t, order without payment: %v, %v; want nil, nil", missing404, payment, err)
@@ -243,6 +246,47 @@ func TestCallerShortensTheWait(t *testing.T) {
 	}
 }
 
+// secretRequests are requests and records that hold a secret.
+func secretRequests(secret orchestration.Secret) []any {
+	return []any{
+		orchestration.MachineAgentHeartbeatRequest{AgentToken: secret, Endpoints: []orchestration.HeartbeatEndpoint{{AuthToken: secret}}},
+		orchestration.UpsertRuntimeEndpointRequest{AuthToken: secret},
+		orchestration.UpdateSkillConfigRequest{Credentials: map[string]orchestration.Secret{"k": secret}},
+		orchestration.X402PaymentProof{PaymentSignature: secret},
+		orchestration.ExecuteMarketOrderRequest{Payment: orchestration.X402Payment{PaymentSignature: secret}},
+		&orchestration.X402Payment{PaymentSignature: secret},
+		orchestration.PurchasePaymentProof{PaymentHeader: secret, RPCURL: secret},
+		orchestration.PrepareBuyerAccessRequest{AgentToken: secret, Delivery: orchestration.PrepareDelivery{Connect: orchestration.Connect{URL: secret}}},
+		orchestration.Connect{URL: secret},
+		orchestration.PurchaseAccess{Delivery: orchestration.StreamDelivery{URL: secret, AccessToken: secret, Connect: orchestration.Connect{URL: secret}}},
+		orchestration.MachineAgent{ProvisioningToken: secret},
+	}
+}
+
+// TestNoSecretIsInAPanic lets a child of the test panic with what holds secrets.
+func TestNoSecretIsInAPanic(t *testing.T) {
+	t.Parallel()
+	const secret = "PANICSECRET"
+	client, err := orchestration.New(orchestration.Config{BaseURL: "https://a.example", APIKey: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, failed := client.GetMachine(t.Context(), "")
+	values := []any{client, *client, failed, orchestration.Secret(secret), orchestration.Config{APIKey: secret}}
+	if which := os.Getenv("SETTLER_TEST_PANIC"); which != "" {
+		i, _ := strconv.Atoi(which)
+		panic(values[i])
+	}
+	for i := range values {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNoSecretIsInAPanic$") //nolint:gosec // ourselves
+		child.Env = append(os.Environ(), "SETTLER_TEST_PANIC="+strconv.Itoa(i))
+		out, err := child.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "panic:") || strings.Contains(string(out), secret) {
+			t.Errorf("%T: %v\n%s", values[i], err, out)
+		}
+	}
+}
+
 // TestNoSecretIsShown sends what should never be seen everywhere it can come
 // back from, and looks at every way of printing.
 func TestNoSecretIsShown(t *testing.T) {
@@ -274,7 +318,7 @@ func TestNoSecretIsShown(t *testing.T) {
 	if !ok || !strings.Contains(string(api.Details), `"tokenAddress":"0x1"`) {
 		t.Errorf("details lost what is no secret: %v", echoed)
 	}
-	_, cut := client.ListMachines(t.Context(), orchestration.Page{Cursor: "KEYKEYKEY"})
+	_, cut := client.ListMachines(t.Context(), orchestration.Page{Cursor: new("KEYKEYKEY")})
 	held := orchestration.AgentPairing{ID: "pair_1", PairingToken: pairing}
 	credentials := orchestration.CreateMarketOrderRequest{
 		ProviderCredentials: orchestration.ProviderCredentials{"akash": {"consoleApiKey": key}},
@@ -282,7 +326,9 @@ func TestNoSecretIsShown(t *testing.T) {
 	var log strings.Builder
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	var seen []string
-	for _, value := range []any{cfg, &cfg, client, *client, held, credentials, api, echoed, cut, orchestration.Secret(key), []orchestration.Secret{pairing}} {
+	for _, value := range append(
+		secretRequests(key), cfg, &cfg, client, *client, held, credentials, api, echoed, cut, orchestration.Secret(key), []orchestration.Secret{pairing},
+	) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			seen = append(seen, fmt.Sprintf(verb, value))
 		}

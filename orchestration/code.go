@@ -45,6 +45,7 @@ const (
 	CodePaymentTransferNotFound      Code = "PAYMENT_TRANSFER_NOT_FOUND"
 	CodeExecutionUnsupported         Code = "EXECUTION_UNSUPPORTED"
 	CodeEndpointUnreachable          Code = "ENDPOINT_UNREACHABLE"
+	CodeStreamDeliveryNotReady       Code = "STREAM_DELIVERY_NOT_READY"
 
 	// CodeBadResponse is ours, as in the SDK: the body is not what an answer of
 	// that status looks like (empty, not JSON, no error envelope, a redirect).

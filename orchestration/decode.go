@@ -3,12 +3,9 @@ package orchestration
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"reflect"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // decode fills target, a pointer, from JSON by the rules of this API:
@@ -21,21 +18,33 @@ import (
 //     *APIError with CodeInvalidResponseShape that names the path
 //
 // Tags: json gives the name; also gives a second one; wire is "required" (the
-// key must be there, null passes), "filled" (a string that is not empty) or
-// "lenient" (a wrong type reads as the zero value).
+// key must be there; null passes, but for objects and lists), "strict" (and not
+// null), "filled" (and neither null nor empty), "lenient" (a wrong type reads as the zero value) or "bare" (the
+// field that plain text in place of the object goes to).
 func decode(text []byte, target any) error {
 	if !json.Valid(text) {
 		return shapeError("", "is not JSON")
 	}
-	return decodeValid(text, target, "")
+	return decodeValid(bytes.TrimSpace(text), target, "")
 }
 
-// decodeValid is decode for text that is known to be JSON.
+// decodeValid is decode for text that is known to be JSON, without blanks around
+// it; path is where in the answer it was.
 func decodeValid(text []byte, target any, path string) error {
-	if err := decodeValue(text, reflect.ValueOf(target).Elem(), path); err != nil {
-		return err
+	if f := decodeValue(text, reflect.ValueOf(target).Elem()); f != nil {
+		return shapeError(strings.TrimPrefix(path+f.path, "."), f.problem)
 	}
 	return nil
+}
+
+// fault is what is wrong and where, below the value that was being decoded:
+// ".payment.rail" or "[0].id".
+type fault struct{ path, problem string }
+
+// at puts a step before the path.
+func (f *fault) at(step string) *fault {
+	f.path = step + f.path
+	return f
 }
 
 var (
@@ -43,8 +52,8 @@ var (
 	numberType = reflect.TypeFor[json.Number]()
 )
 
-func decodeValue(text []byte, into reflect.Value, path string) *APIError {
-	text = bytes.TrimSpace(text)
+// decodeValue fills into. text has no blanks around it.
+func decodeValue(text []byte, into reflect.Value) *fault {
 	if string(text) == "null" {
 		into.SetZero()
 		return nil
@@ -54,199 +63,173 @@ func decodeValue(text []byte, into reflect.Value, path string) *APIError {
 		into.SetBytes(bytes.Clone(text))
 		return nil
 	case numberType:
-		return decodeNumber(text, into, path)
+		return decodeNumber(text, into)
 	}
 	switch into.Kind() {
 	case reflect.Pointer:
 		into.Set(reflect.New(into.Type().Elem()))
-		return decodeValue(text, into.Elem(), path)
+		return decodeValue(text, into.Elem())
 	case reflect.Struct:
-		return decodeStruct(text, into, path)
+		return decodeStruct(text, into)
 	case reflect.Slice:
-		if text[0] != '[' {
-			return shapeError(path, "is not an array")
-		}
-		parts := elements(text)
-		into.Set(reflect.MakeSlice(into.Type(), len(parts), len(parts)))
-		for i, part := range parts {
-			if err := decodeValue(part, into.Index(i), path+"["+strconv.Itoa(i)+"]"); err != nil {
-				return err
-			}
-		}
-		return nil
+		return decodeSlice(text, into)
 	case reflect.Map:
-		if text[0] != '{' {
-			return shapeError(path, "is not an object")
-		}
-		into.Set(reflect.MakeMap(into.Type()))
-		for key, part := range members(text) {
-			value := reflect.New(into.Type().Elem()).Elem()
-			if err := decodeValue(part, value, path+"."+key); err != nil {
-				return err
-			}
-			into.SetMapIndex(reflect.ValueOf(key), value)
-		}
-		return nil
+		return decodeMap(text, into)
 	case reflect.String:
 		if text[0] != '"' {
-			return shapeError(path, "is not a string")
+			return &fault{problem: "is not a string"}
 		}
 		into.SetString(unquote(text))
-		return nil
-	default: // bool, int
-		if json.Unmarshal(text, into.Addr().Interface()) != nil {
-			return shapeError(path, "is not a "+into.Kind().String())
+	case reflect.Bool:
+		if text[0] != 't' && text[0] != 'f' {
+			return &fault{problem: "is not a bool"}
 		}
-		return nil
+		into.SetBool(text[0] == 't')
+	case reflect.Int:
+		number, ok := integer(text)
+		if !ok {
+			return &fault{problem: "is not an integer"}
+		}
+		into.SetInt(number)
+	default: // any, in what users make up
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.UseNumber()
+		if decoder.Decode(into.Addr().Interface()) != nil {
+			return &fault{problem: "is not a " + into.Kind().String()}
+		}
 	}
+	return nil
+}
+
+// integer reads 60 and 60.0, which are one number in JSON.
+func integer(text []byte) (int64, bool) {
+	if number, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+		return number, true
+	}
+	const exact = 1 << 53 // up to here a float64 holds every integer
+	number, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || number != float64(int64(number)) || number < -exact || number > exact {
+		return 0, false
+	}
+	return int64(number), true
 }
 
 // decodeNumber keeps the number's text. A number in quotes is taken too: the
 // vendor's SDK does not check the type of an amount.
-func decodeNumber(text []byte, into reflect.Value, path string) *APIError {
+func decodeNumber(text []byte, into reflect.Value) *fault {
 	literal := string(text)
 	if text[0] == '"' {
 		literal = unquote(text)
 	}
-	if literal == "" || !strings.ContainsRune("-0123456789", rune(literal[0])) || strings.TrimSpace(literal) != literal ||
-		!json.Valid([]byte(literal)) {
-		return shapeError(path, "is not a number")
+	if !isNumber(literal) {
+		return &fault{problem: "is not a number"}
 	}
 	into.SetString(literal)
 	return nil
 }
 
-func decodeStruct(text []byte, into reflect.Value, path string) *APIError {
-	if text[0] != '{' {
-		return shapeError(path, "is not an object")
+// isNumber reports whether text is a JSON number and nothing else.
+func isNumber(text string) bool {
+	return text != "" && strings.ContainsRune("-0123456789", rune(text[0])) && strings.TrimSpace(text) == text &&
+		json.Valid([]byte(text))
+}
+
+func decodeSlice(text []byte, into reflect.Value) *fault {
+	if text[0] != '[' {
+		return &fault{problem: "is not an array"}
 	}
-	parts := make(map[string]json.RawMessage)
-	camel := make(map[string]bool) // names that were spelled in camelCase
-	for key, value := range members(text) {
-		name := camelCase(key)
-		if name == key {
-			camel[name] = true
-		} else if camel[name] {
-			continue
-		}
-		parts[name] = value
+	length := 0
+	for each := elements(text); each.next(); {
+		length++
 	}
-	plan := planOf(into.Type())
-	for _, field := range plan.fields {
-		part, found := parts[field.name]
-		delete(parts, field.name)
-		if field.also != "" {
-			if !found {
-				part, found = parts[field.also]
-			}
-			delete(parts, field.also)
+	into.Set(reflect.MakeSlice(into.Type(), length, length))
+	record := into.Type().Elem().Kind() == reflect.Struct
+	i := 0
+	for each := elements(text); each.next(); i++ {
+		if record && string(each.value) == "null" {
+			return (&fault{problem: "is null"}).at("[" + strconv.Itoa(i) + "]")
 		}
-		if !found {
-			if field.rule == "required" || field.rule == "filled" {
-				return shapeError(strings.TrimPrefix(path+"."+field.name, "."), "is missing")
-			}
-			continue
+		if f := decodeValue(each.value, into.Index(i)); f != nil {
+			return f.at("[" + strconv.Itoa(i) + "]")
 		}
-		value := into.Field(field.index)
-		if err := decodeValue(part, value, strings.TrimPrefix(path+"."+field.name, ".")); err != nil {
-			if field.rule != "lenient" {
-				return err
-			}
-			value.SetZero()
-		}
-		if field.rule == "filled" && value.String() == "" {
-			return shapeError(strings.TrimPrefix(path+"."+field.name, "."), "is empty")
-		}
-	}
-	if plan.extra >= 0 && len(parts) > 0 {
-		for name, part := range parts {
-			parts[name] = bytes.Clone(part) // not to hold the whole answer
-		}
-		into.Field(plan.extra).Set(reflect.ValueOf(withoutSecrets(parts)))
 	}
 	return nil
 }
 
-// plan is what the tags of a struct say. extra is the index of Extra, or -1.
-type plan struct {
-	fields []fieldPlan
-	extra  int
-}
-
-type fieldPlan struct {
-	index            int
-	name, also, rule string
-}
-
-// plans remembers them: reflect.Type → plan.
-var plans sync.Map
-
-func planOf(of reflect.Type) plan {
-	if known, ok := plans.Load(of); ok {
-		return known.(plan)
+func decodeMap(text []byte, into reflect.Value) *fault {
+	if text[0] != '{' {
+		return &fault{problem: "is not an object"}
 	}
-	made := plan{extra: -1}
-	for i := range of.NumField() {
-		field := of.Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		switch {
-		case field.Name == "Extra":
-			made.extra = i
-		case name != "" && name != "-":
-			made.fields = append(made.fields, fieldPlan{i, name, field.Tag.Get("also"), field.Tag.Get("wire")})
+	into.Set(reflect.MakeMap(into.Type()))
+	for each := members(text); each.next(); {
+		key := unquote(each.name)
+		value := reflect.New(into.Type().Elem()).Elem()
+		if value.Kind() == reflect.String && string(each.value) == "null" {
+			return (&fault{problem: "is null"}).at("." + key)
 		}
+		if f := decodeValue(each.value, value); f != nil {
+			return f.at("." + key)
+		}
+		into.SetMapIndex(reflect.ValueOf(key), value)
 	}
-	plans.Store(of, made)
-	return made
+	return nil
 }
 
-// withoutSecrets drops unknown keys that sound like a token: Extra is printed
-// and stored.
-func withoutSecrets(parts map[string]json.RawMessage) map[string]json.RawMessage {
-	maps.DeleteFunc(parts, func(key string, _ json.RawMessage) bool {
-		key = strings.ToLower(key)
-		return strings.HasSuffix(key, "token") || strings.Contains(key, "secret") || strings.Contains(key, "password")
-	})
-	return parts
+// part is a member of an object that belongs to a field; the highest rank wins.
+type part struct {
+	text []byte
+	rank int8
 }
 
-// camelCase is the SDK's rule for requests (contract, 1.4), which undoes its
-// rule for answers: world_id is worldId; a key without _ stays.
-func camelCase(key string) string {
-	if !strings.Contains(key, "_") {
-		return key
+func decodeStruct(text []byte, into reflect.Value) *fault {
+	plan := planOf(into.Type())
+	if text[0] == '"' && plan.bare >= 0 {
+		return decodeValue(text, into.Field(plan.bare))
 	}
-	var b strings.Builder
-	for part := range strings.SplitSeq(key, "_") {
+	if text[0] != '{' {
+		return &fault{problem: "is not an object"}
+	}
+	var room [40]part // on the stack for every struct of this package
+	parts := room[:]
+	if len(plan.fields) > len(room) {
+		parts = make([]part, len(plan.fields))
+	}
+	var extra Extra
+	for each := members(text); each.next(); {
+		slot, known := plan.slot(each.name)
 		switch {
-		case part == "":
-		case b.Len() == 0:
-			b.WriteString(strings.ToLower(part))
-		default:
-			if first := part[0]; 'a' <= first && first <= 'z' {
-				part = string(first-'a'+'A') + part[1:]
+		case known:
+			if slot.rank >= parts[slot.field].rank {
+				parts[slot.field] = part{each.value, slot.rank}
 			}
-			b.WriteString(part)
+		case plan.extra >= 0:
+			extra = extra.with(unquote(each.name), each.value)
 		}
 	}
-	if b.Len() == 0 {
-		return key
+	if extra != nil {
+		into.Field(plan.extra).Set(reflect.ValueOf(extra))
 	}
-	return b.String()
-}
-
-// encode is encoding/json with the keys of extra put back in, so that a record
-// that was stored decodes to itself. Known fields win.
-func encode(known any, extra map[string]json.RawMessage) ([]byte, error) {
-	text, err := json.Marshal(known)
-	if err != nil || len(extra) == 0 {
-		return text, err
+	for i := range plan.fields {
+		field := &plan.fields[i]
+		if parts[i].text == nil {
+			if field.required {
+				return (&fault{problem: "is missing"}).at("." + field.name)
+			}
+			continue
+		}
+		if field.strict && string(parts[i].text) == "null" {
+			return (&fault{problem: "is null"}).at("." + field.name)
+		}
+		value := into.Field(field.index)
+		if f := decodeValue(parts[i].text, value); f != nil {
+			if !field.lenient {
+				return f.at("." + field.name)
+			}
+			value.SetZero()
+		}
+		if field.filled && value.IsZero() {
+			return (&fault{problem: "is null or empty"}).at("." + field.name)
+		}
 	}
-	fields := maps.Clone(extra)
-	var own map[string]json.RawMessage
-	if err := json.Unmarshal(text, &own); err != nil {
-		return nil, fmt.Errorf("encode with extra fields: %w", err)
-	}
-	maps.Copy(fields, own)
-	return json.Marshal(fields)
+	return nil
 }

@@ -1,6 +1,7 @@
 package orchestration
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +65,13 @@ func (e *NetworkError) Timeout() bool {
 // cannot have seen the request.
 func (e *NetworkError) refused() bool {
 	op, ok := errors.AsType[*net.OpError](e.Cause)
-	return ok && op.Op == "dial"
+	return ok && op.Op == "dial" || e.mistrusted()
+}
+
+// mistrusted reports whether the server's certificate was refused.
+func (e *NetworkError) mistrusted() bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](e.Cause)
+	return ok
 }
 
 // ConfigError means that a client or session cannot be built from what was given.
@@ -93,12 +100,15 @@ const (
 )
 
 // OutcomeOf reads the outcome of a write from its error: nil is Acted; an
-// understood 4xx answer, a connection that was never made and arguments refused
-// here are NotActed; everything else (timeout, reset, 3xx, 5xx, 408, an answer
+// understood 4xx answer, a connection that was never made (or whose certificate
+// is not trusted) and arguments refused here are NotActed; everything else (timeout, reset, 3xx, 5xx, 408, an answer
 // that we cannot read whatever its status) is Unknown.
 func OutcomeOf(err error) CallOutcome {
 	if err == nil {
 		return Acted
+	}
+	if _, ok := errors.AsType[*SessionError](err); ok {
+		return NotActed // whatever came of the pairing, the call itself was not made or was refused
 	}
 	if api, ok := errors.AsType[*APIError](err); ok {
 		understood := api.Code != CodeBadResponse && api.Code != CodeInvalidResponseShape

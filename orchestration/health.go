@@ -17,3 +17,26 @@ func (c *Client) CheckHealth(ctx context.Context) error {
 	})
 	return err
 }
+
+// Readiness says whether the orchestrator can work: Status is ready or
+// not_ready.
+type Readiness struct {
+	Status string           `json:"status" wire:"filled"`
+	Checks []ReadinessCheck `json:"checks"`
+	Extra  Extra            `json:"-"`
+}
+
+// ReadinessCheck has Status pass or fail.
+type ReadinessCheck struct {
+	Name    string `json:"name" wire:"required"`
+	Status  string `json:"status" wire:"required"`
+	Message string `json:"message,omitempty"`
+}
+
+// GetReadiness asks what the orchestrator depends on; no secret is sent. A server
+// that is not ready may answer 503, which is an *APIError.
+func (c *Client) GetReadiness(ctx context.Context) (Readiness, error) {
+	r := read("/readiness")
+	r.auth = open
+	return send(ctx, c, r, bare[Readiness])
+}

@@ -54,7 +54,7 @@ func newMarket(t *testing.T, cfg orchestrationtest.Config) *market {
 func clientOf(t *testing.T, url string) *orchestration.Client {
 	t.Helper()
 	client, err := orchestration.New(orchestration.Config{
-		BaseURL: url, APIKey: platformKey, ReadTimeout: 2 * time.Second, WriteTimeout: 500 * time.Millisecond,
+		BaseURL: url, APIKey: platformKey, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

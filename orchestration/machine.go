@@ -2,7 +2,6 @@ package orchestration
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"math/big"
 	"net/http"
@@ -24,44 +23,43 @@ const (
 // Machine is a machine of the market. ID is not its on-chain id.
 type Machine struct {
 	ID             string            `json:"id" wire:"filled"`
-	DisplayName    string            `json:"displayName" wire:"required"`
+	DisplayName    string            `json:"displayName" wire:"strict"`
 	Status         MachineStatus     `json:"status" wire:"filled"`
-	OwnerID        string            `json:"ownerId" wire:"required"`
+	OwnerID        string            `json:"ownerId" wire:"strict"`
 	IdentityRef    string            `json:"identityRef,omitempty"`
 	IdentityProof  *IdentityProof    `json:"identityProof"`
-	MachineType    string            `json:"machineType" wire:"required"`
-	RuntimeProfile string            `json:"runtimeProfile" wire:"required"`
+	MachineType    string            `json:"machineType" wire:"strict"`
+	RuntimeProfile string            `json:"runtimeProfile" wire:"strict"`
 	Capabilities   []string          `json:"capabilities"`
 	Labels         map[string]string `json:"labels"`
 	PolicyIDs      []string          `json:"policyIds"`
 	SkillKeys      []string          `json:"skillKeys"`
-	CreatedAt      string            `json:"createdAt" wire:"required"`
-	UpdatedAt      string            `json:"updatedAt" wire:"required"`
-	// Extra holds what the contract does not name: wire key → JSON.
-	Extra map[string]json.RawMessage `json:"-"`
+	CreatedAt      string            `json:"createdAt" wire:"strict"`
+	UpdatedAt      string            `json:"updatedAt" wire:"strict"`
+	Extra          Extra             `json:"-"`
 }
 
 // IdentityProof is what the server checked when the machine was registered.
 type IdentityProof struct {
-	Method              string   `json:"method" wire:"required"`
-	IdentityRef         string   `json:"identityRef" wire:"required"`
-	SignerAddress       string   `json:"signerAddress" wire:"required"`
-	ChallengeID         string   `json:"challengeId" wire:"required"`
-	VerifiedAt          string   `json:"verifiedAt" wire:"required"`
-	ChallengeExpiresAt  string   `json:"challengeExpiresAt" wire:"required"`
+	Method              string   `json:"method" wire:"strict"`
+	IdentityRef         string   `json:"identityRef" wire:"strict"`
+	SignerAddress       string   `json:"signerAddress" wire:"strict"`
+	ChallengeID         string   `json:"challengeId" wire:"strict"`
+	VerifiedAt          string   `json:"verifiedAt" wire:"strict"`
+	ChallengeExpiresAt  string   `json:"challengeExpiresAt" wire:"strict"`
 	ControllerAddresses []string `json:"controllerAddresses"`
-	ResolutionSource    string   `json:"resolutionSource" wire:"required"`
+	ResolutionSource    string   `json:"resolutionSource" wire:"strict"`
 }
 
 // MachineIdentityChallenge is to be signed byte for byte by one of
 // ControllerAddresses before ExpiresAt.
 type MachineIdentityChallenge struct {
 	ChallengeID         string   `json:"challengeId" wire:"filled"`
-	IdentityRef         string   `json:"identityRef" wire:"required"`
+	IdentityRef         string   `json:"identityRef" wire:"strict"`
 	Message             string   `json:"message" wire:"filled"`
-	ExpiresAt           string   `json:"expiresAt" wire:"required"`
-	VerificationMethod  string   `json:"verificationMethod" wire:"required"`
-	ControllerAddresses []string `json:"controllerAddresses" wire:"required"`
+	ExpiresAt           string   `json:"expiresAt" wire:"strict"`
+	VerificationMethod  string   `json:"verificationMethod" wire:"strict"`
+	ControllerAddresses []string `json:"controllerAddresses" wire:"strict"`
 }
 
 // CreateMachineRequest describes a new machine: names, owner, type and profile are required. Identity
@@ -74,14 +72,15 @@ type CreateMachineRequest struct {
 	RuntimeProfile string            `json:"runtimeProfile"`
 	IdentityRef    string            `json:"identityRef,omitempty"`
 	IdentityProof  *ChallengeProof   `json:"identityProof,omitempty"`
-	Capabilities   []string          `json:"capabilities,omitempty"`
+	Capabilities   []string          `json:"capabilities,omitzero"`
 	Labels         map[string]string `json:"labels,omitempty"`
-	PolicyIDs      []string          `json:"policyIds,omitempty"`
-	SkillKeys      []string          `json:"skillKeys,omitempty"`
+	PolicyIDs      []string          `json:"policyIds,omitzero"`
+	SkillKeys      []string          `json:"skillKeys,omitzero"`
 }
 
-// UpdateMachineRequest changes what is given; "" and nil change nothing. Status
-// "active" activates a draft.
+// UpdateMachineRequest changes what is given; "" and nil change nothing, an empty
+// list empties. MachineActive activates a draft, with the proof that the server
+// keeps or with a fresh one.
 type UpdateMachineRequest struct {
 	DisplayName    string            `json:"displayName,omitempty"`
 	Status         MachineStatus     `json:"status,omitempty"`
@@ -90,14 +89,16 @@ type UpdateMachineRequest struct {
 	IdentityProof  *ChallengeProof   `json:"identityProof,omitempty"`
 	MachineType    string            `json:"machineType,omitempty"`
 	RuntimeProfile string            `json:"runtimeProfile,omitempty"`
-	Capabilities   []string          `json:"capabilities,omitempty"`
+	Capabilities   []string          `json:"capabilities,omitzero"`
 	Labels         map[string]string `json:"labels,omitempty"`
-	PolicyIDs      []string          `json:"policyIds,omitempty"`
-	SkillKeys      []string          `json:"skillKeys,omitempty"`
+	PolicyIDs      []string          `json:"policyIds,omitzero"`
+	SkillKeys      []string          `json:"skillKeys,omitzero"`
 }
 
 // CreateMachineIdentityChallenge asks for the text that a controller of the
-// identity signs.
+// identity signs: did:peaq:<decimal>, or its alias peaqos:machine:<decimal>.
+//
+// After an Unknown outcome ask again; a challenge that is not used expires.
 func (c *Client) CreateMachineIdentityChallenge(ctx context.Context, identityRef string) (MachineIdentityChallenge, error) {
 	r := write(http.MethodPost, "/machine-identity/challenges").identity(identityRef).
 		with(map[string]string{"identityRef": identityRef})
@@ -110,7 +111,11 @@ func (c *Client) CreateMachineIdentityChallenge(ctx context.Context, identityRef
 	})
 }
 
-// CreateMachine registers a machine; it starts as a draft.
+// CreateMachine registers a machine; it starts as a draft. It fails with
+// CodeMachineIdentityExists and the codes of the identity proof.
+//
+// After an Unknown outcome look for the identity with AllMachines: there is one
+// machine for each identity, so a repetition gives CodeMachineIdentityExists.
 func (c *Client) CreateMachine(ctx context.Context, req CreateMachineRequest) (Machine, error) {
 	r := write(http.MethodPost, "/machines").need("display_name", req.DisplayName).need("owner_id", req.OwnerID).with(req)
 	if req.IdentityRef != "" {
@@ -122,7 +127,10 @@ func (c *Client) CreateMachine(ctx context.Context, req CreateMachineRequest) (M
 	return send(ctx, c, r, item[Machine])
 }
 
-// UpdateMachine changes a machine.
+// UpdateMachine changes a machine; its identity cannot be changed
+// (CodeMachineIdentityImmutable).
+//
+// After an Unknown outcome read GetMachine, or send it again: it sets values.
 func (c *Client) UpdateMachine(ctx context.Context, machineID string, req UpdateMachineRequest) (Machine, error) {
 	r := write(http.MethodPatch, "/machines/{machine_id}", machineID).with(req)
 	if req.IdentityRef != "" {
@@ -134,19 +142,29 @@ func (c *Client) UpdateMachine(ctx context.Context, machineID string, req Update
 	return send(ctx, c, r, item[Machine])
 }
 
-// GetMachine reads one machine.
+// ArchiveMachine takes a machine out of the market.
+//
+// After an Unknown outcome read GetMachine, or repeat it.
+func (c *Client) ArchiveMachine(ctx context.Context, machineID string) error {
+	_, err := send(ctx, c, write(http.MethodDelete, "/machines/{machine_id}", machineID), nothing)
+	return err
+}
+
+// GetMachine reads one machine. The server looks at its identity again: it may
+// fail with CodeMachineNotActivated.
 func (c *Client) GetMachine(ctx context.Context, machineID string) (Machine, error) {
 	return send(ctx, c, read("/machines/{machine_id}", machineID), item[Machine])
 }
 
-// ListMachines reads one page of machines.
+// ListMachines reads one page of machines. Those whose identity does not resolve
+// any more are left out by the server.
 func (c *Client) ListMachines(ctx context.Context, page Page) (List[Machine], error) {
 	return send(ctx, c, read("/machines").paged(page), list[Machine])
 }
 
-// AllMachines walks all machines, page by page.
-func (c *Client) AllMachines(ctx context.Context) iter.Seq2[Machine, error] {
-	return all(ctx, Page{}, c.ListMachines)
+// AllMachines walks machines from page on.
+func (c *Client) AllMachines(ctx context.Context, page Page) iter.Seq2[Machine, error] {
+	return all(ctx, page, c.ListMachines)
 }
 
 // identityForm: did:peaq:<decimal>, its alias, or the address form of the older

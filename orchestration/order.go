@@ -35,10 +35,10 @@ type MarketOrder struct {
 	ServiceID         string             `json:"serviceId" wire:"required"`
 	SkillKey          string             `json:"skillKey" wire:"required"`
 	ProviderKey       string             `json:"providerKey" wire:"required"`
-	ServiceType       string             `json:"serviceType" wire:"required"`
+	ServiceType       ServiceType        `json:"serviceType" wire:"required"`
 	Operation         string             `json:"operation" wire:"required"`
-	ExecutionMode     string             `json:"executionMode" wire:"required"`
-	IntegrationStatus string             `json:"integrationStatus" wire:"required"`
+	ExecutionMode     ExecutionMode      `json:"executionMode" wire:"required"`
+	IntegrationStatus IntegrationStatus  `json:"integrationStatus" wire:"required"`
 	Status            OrderStatus        `json:"status" wire:"filled"`
 	Payment           RailRecommendation `json:"payment" wire:"required"`
 	// Input keeps its keys as they are.
@@ -48,19 +48,16 @@ type MarketOrder struct {
 	ErrorMessage *string                    `json:"errorMessage"`
 	CreatedAt    string                     `json:"createdAt" wire:"required"`
 	UpdatedAt    string                     `json:"updatedAt" wire:"required"`
-	// Extra holds what the SDK does not name (serviceSnapshot, taskId, routeId,
-	// runId, outcomeId and whatever comes): wire key → JSON.
-	Extra map[string]json.RawMessage `json:"-"`
+	// Extra has, among others, serviceSnapshot, taskId, routeId, runId and
+	// outcomeId.
+	Extra Extra `json:"-"`
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
 func (o *MarketOrder) UnmarshalJSON(text []byte) error { return decode(text, o) }
 
 // MarshalJSON writes the wire form, Extra included.
-func (o MarketOrder) MarshalJSON() ([]byte, error) {
-	type plain MarketOrder
-	return encode(plain(o), o.Extra)
-}
+func (o MarketOrder) MarshalJSON() ([]byte, error) { return encodeRecord(o) }
 
 // Budget is in major units of Currency. "" is absent.
 type Budget struct {
@@ -72,8 +69,8 @@ type Budget struct {
 
 // Handoff is where a person goes on when the server does not execute.
 type Handoff struct {
-	Label string   `json:"label" wire:"filled"`
-	URL   string   `json:"url" wire:"filled"`
+	Label string   `json:"label" wire:"required"`
+	URL   string   `json:"url" wire:"required"`
 	Notes []string `json:"notes"`
 }
 
@@ -81,24 +78,18 @@ type Handoff struct {
 // server: provider → field → value, names as on the wire (walrus, worldId).
 type ProviderCredentials map[string]map[string]Secret
 
-// spelled is what is sent.
-func (p ProviderCredentials) spelled() map[string]map[string]string {
-	if len(p) == 0 {
-		return nil
-	}
-	out := make(map[string]map[string]string, len(p))
-	for provider, fields := range p {
-		out[provider] = make(map[string]string, len(fields))
-		for name, value := range fields {
-			out[provider][name] = string(value)
-		}
-	}
-	return out
-}
-
-// GetMarketOrder reads one order.
+// GetMarketOrder reads one order. With a pairing token (As) some providers' orders
+// come with their saved execution, which is in Extra.
 func (c *Client) GetMarketOrder(ctx context.Context, orderID string) (MarketOrder, error) {
-	return send(ctx, c, read("/market/orders/{order_id}", orderID).mayAs(c.reader), item[MarketOrder])
+	r := read("/market/orders/{order_id}", orderID).mayAs(c.reader)
+	return send(ctx, c, r, func(a answer) (MarketOrder, error) {
+		order, err := item[MarketOrder](a)
+		// It stands beside the item.
+		if text, missing := a.member("execution"); err == nil && missing == nil && string(text) != "null" {
+			order.Extra = order.Extra.with("execution", text)
+		}
+		return order, err
+	})
 }
 
 // ListMarketOrders reads one page of a machine's orders. Their order is not
@@ -108,9 +99,9 @@ func (c *Client) ListMarketOrders(ctx context.Context, machineID string, page Pa
 	return send(ctx, c, r, list[MarketOrder])
 }
 
-// AllMarketOrders walks all orders of a machine, page by page.
-func (c *Client) AllMarketOrders(ctx context.Context, machineID string) iter.Seq2[MarketOrder, error] {
-	return all(ctx, Page{}, func(ctx context.Context, page Page) (List[MarketOrder], error) {
+// AllMarketOrders walks the orders of a machine from page on.
+func (c *Client) AllMarketOrders(ctx context.Context, machineID string, page Page) iter.Seq2[MarketOrder, error] {
+	return all(ctx, page, func(ctx context.Context, page Page) (List[MarketOrder], error) {
 		return c.ListMarketOrders(ctx, machineID, page)
 	})
 }
@@ -125,17 +116,20 @@ type CreateMarketOrderRequest struct {
 	Operation           string              `json:"operation,omitempty"`
 	Input               map[string]any      `json:"input,omitempty"`
 	Budget              *Budget             `json:"budget,omitempty"`
-	ProviderCredentials ProviderCredentials `json:"-"`
+	ProviderCredentials ProviderCredentials `json:"providerCredentials,omitempty"`
 }
 
-// CreateMarketOrder places an order. There is no idempotency key: each call that
-// acts makes another order, so after an unknown outcome list before repeating.
+// CreateMarketOrder places an order. It fails with CodeQuoteExpired (search again),
+// CodeAgentPairingRequired, CodeAgentPairingInactive, CodeAgentPolicyDenied,
+// CodeAgentSpendLimitExceeded, CodeAgentDailyLimitExceeded, CodeMachineNotActive,
+// CodeMachineNotActivated, CodeNotFound.
+//
+// After an Unknown outcome look for it with AllMarketOrders (pairing, service and
+// quote name it) before repeating: there is no idempotency key, each call that acts
+// makes another order.
 func (c *Client) CreateMarketOrder(ctx context.Context, token Secret, req CreateMarketOrderRequest) (MarketOrder, error) {
 	r := write(http.MethodPost, "/market/orders").as(token).
 		need("machine_id", req.MachineID).need("agent_pairing_id", req.AgentPairingID).need("service_id", req.ServiceID).
-		with(struct {
-			CreateMarketOrderRequest
-			Credentials map[string]map[string]string `json:"providerCredentials,omitempty"`
-		}{req, req.ProviderCredentials.spelled()})
+		with(req)
 	return send(ctx, c, r, item[MarketOrder])
 }

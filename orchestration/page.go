@@ -2,6 +2,7 @@ package orchestration
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strconv"
 )
@@ -11,16 +12,15 @@ import (
 type Page struct {
 	// Limit is 1..500; 0 leaves it to the server.
 	Limit int
-	// Cursor is NextCursor of the page before; "" for the first page.
-	Cursor string
-	next   bool // Cursor counts even when it is ""
+	// Cursor is NextCursor of the page before; nil for the first page.
+	Cursor *string
 }
 
 // List is one page. NextCursor is nil on the last one; an empty string is a
 // cursor like any other.
 type List[T any] struct {
-	Items      []T
-	NextCursor *string
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"nextCursor"`
 }
 
 // param is one query parameter; they are sent in order.
@@ -32,18 +32,22 @@ func (p Page) params() []param {
 	if p.Limit != 0 {
 		query = append(query, param{"limit", strconv.Itoa(p.Limit)})
 	}
-	if p.Cursor != "" || p.next {
-		query = append(query, param{"cursor", p.Cursor})
+	if p.Cursor != nil {
+		query = append(query, param{"cursor", *p.Cursor})
 	}
 	return query
 }
 
 // all walks the pages of a list from page on, one request at a time. Empty
-// pages are passed over. A cursor that leads to itself would never end: it is an
-// error. After an error the walk is over.
+// pages are passed over. A cursor that was followed before would never end: it is
+// an error. After an error the walk is over.
 func all[T any](ctx context.Context, page Page, fetch func(context.Context, Page) (List[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		page := page
+		followed := map[string]bool{}
+		if page.Cursor != nil {
+			followed[*page.Cursor] = true
+		}
 		var none T
 		for {
 			list, err := fetch(ctx, page)
@@ -59,12 +63,15 @@ func all[T any](ctx context.Context, page Page, fetch func(context.Context, Page
 			if list.NextCursor == nil {
 				return
 			}
-			next := Page{Limit: page.Limit, Cursor: *list.NextCursor, next: true}
-			if next == page {
-				yield(none, &APIError{Code: CodeInvalidResponseShape, op: "list", Message: "nextCursor: leads to itself"})
+			page.Cursor = list.NextCursor
+			if followed[*page.Cursor] {
+				yield(none, &APIError{
+					Code: CodeInvalidResponseShape, op: "list",
+					Message: fmt.Sprintf("nextCursor: is %q, which was followed before", oneLine(*page.Cursor, 100)),
+				})
 				return
 			}
-			page = next
+			followed[*page.Cursor] = true
 		}
 	}
 }

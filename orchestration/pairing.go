@@ -21,35 +21,34 @@ const (
 type AgentPairing struct {
 	ID               string               `json:"id" wire:"filled"`
 	MachineID        string               `json:"machineId" wire:"filled"`
-	AgentAddress     string               `json:"agentAddress" wire:"required"`
+	AgentAddress     string               `json:"agentAddress" wire:"strict"`
 	AgentDID         string               `json:"agentDid,omitempty"`
-	AgentProvider    string               `json:"agentProvider" wire:"required"`
-	AgentRole        string               `json:"agentRole" wire:"required"`
+	AgentProvider    string               `json:"agentProvider" wire:"strict"`
+	AgentRole        string               `json:"agentRole" wire:"strict"`
 	Status           PairingStatus        `json:"status" wire:"filled"`
 	Description      string               `json:"description,omitempty"`
-	HasAuthToken     bool                 `json:"hasAuthToken" wire:"required"`
+	HasAuthToken     bool                 `json:"hasAuthToken" wire:"strict"`
 	TokenLastFour    string               `json:"tokenLastFour,omitempty"`
-	DelegationPolicy DelegationPolicy     `json:"delegationPolicy" wire:"required"`
+	DelegationPolicy DelegationPolicy     `json:"delegationPolicy" wire:"strict"`
 	Verification     *PairingVerification `json:"verification"`
 	SessionID        string               `json:"sessionId,omitempty"`
 	SessionTokenID   string               `json:"sessionTokenId,omitempty"`
 	SessionIssuedAt  string               `json:"sessionIssuedAt,omitempty"`
 	SessionExpiresAt string               `json:"sessionExpiresAt,omitempty"` // ISO 8601
-	CreatedAt        string               `json:"createdAt" wire:"required"`
-	UpdatedAt        string               `json:"updatedAt" wire:"required"`
+	CreatedAt        string               `json:"createdAt" wire:"strict"`
+	UpdatedAt        string               `json:"updatedAt" wire:"strict"`
 	// PairingToken is given once, by create and by rotate; "" elsewhere.
 	PairingToken Secret `json:"pairingToken,omitempty"`
-	// Extra holds what the contract does not name: wire key → JSON.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra        Extra  `json:"-"`
 }
 
 // PairingVerification is what the server checked when the pairing was made:
 // SignerAddress signed the challenge.
 type PairingVerification struct {
-	Method             string `json:"method" wire:"required"`
-	SignerAddress      string `json:"signerAddress" wire:"required"`
-	VerifiedAt         string `json:"verifiedAt" wire:"required"`
-	ChallengeExpiresAt string `json:"challengeExpiresAt" wire:"required"`
+	Method             string `json:"method" wire:"strict"`
+	SignerAddress      string `json:"signerAddress" wire:"strict"`
+	VerifiedAt         string `json:"verifiedAt" wire:"strict"`
+	ChallengeExpiresAt string `json:"challengeExpiresAt" wire:"strict"`
 }
 
 // DelegationPolicy limits a pairing. Limits are in major units of Currency.
@@ -91,7 +90,7 @@ type AgentPairingChallenge struct {
 	AgentRole          string `json:"agentRole" wire:"filled"`
 	Message            string `json:"message" wire:"filled"`
 	ExpiresAt          string `json:"expiresAt" wire:"filled"`
-	VerificationMethod string `json:"verificationMethod" wire:"required"`
+	VerificationMethod string `json:"verificationMethod" wire:"strict"`
 }
 
 // CreateAgentPairingRequest repeats the challenge's agent, provider and role.
@@ -115,22 +114,29 @@ func (c *Client) ListAgentPairings(ctx context.Context, machineID string, page P
 	return pairings, err
 }
 
-// AllAgentPairings walks all pairings of a machine, page by page.
-func (c *Client) AllAgentPairings(ctx context.Context, machineID string) iter.Seq2[AgentPairing, error] {
-	return all(ctx, Page{}, func(ctx context.Context, page Page) (List[AgentPairing], error) {
+// AllAgentPairings walks the pairings of a machine from page on.
+func (c *Client) AllAgentPairings(ctx context.Context, machineID string, page Page) iter.Seq2[AgentPairing, error] {
+	return all(ctx, page, func(ctx context.Context, page Page) (List[AgentPairing], error) {
 		return c.ListAgentPairings(ctx, machineID, page)
 	})
 }
 
 // CreateAgentPairingChallenge asks for the text to sign, for a new pairing or
-// for a rotation.
+// for a rotation (then with the agent, provider and role of the pairing).
+//
+// After an Unknown outcome ask again; a challenge that is not used expires.
 func (c *Client) CreateAgentPairingChallenge(ctx context.Context, machineID string, req AgentPairingChallengeRequest) (AgentPairingChallenge, error) {
 	r := write(http.MethodPost, "/machines/{machine_id}/agent-pairings/challenges", machineID).
 		need("agent_address", req.AgentAddress).need("agent_provider", req.AgentProvider).need("agent_role", req.AgentRole).with(req)
 	return send(ctx, c, r, item[AgentPairingChallenge])
 }
 
-// CreateAgentPairing makes a pairing; the answer holds its first token.
+// CreateAgentPairing makes a pairing; the answer holds its first token. It fails
+// with the codes of the agent's proof, CodeAgentPairingUnavailable,
+// CodeMachineNotActive, CodeMachineIdentityProofRequired.
+//
+// After an Unknown outcome look for the agent's address and role with
+// AllAgentPairings and rotate what is there, as Session does.
 func (c *Client) CreateAgentPairing(ctx context.Context, machineID string, req CreateAgentPairingRequest) (AgentPairing, error) {
 	r := write(http.MethodPost, "/machines/{machine_id}/agent-pairings", machineID).
 		need("agent_address", req.AgentAddress).need("agent_provider", req.AgentProvider).need("agent_role", req.AgentRole).
@@ -139,13 +145,39 @@ func (c *Client) CreateAgentPairing(ctx context.Context, machineID string, req C
 }
 
 // CreateAgentPairingSession rotates the session; the answer holds a new token.
+//
+// After an Unknown outcome rotate again: the token of a lost answer is lost.
 func (c *Client) CreateAgentPairingSession(ctx context.Context, machineID, pairingID string, proof ChallengeProof) (AgentPairing, error) {
 	r := write(http.MethodPost, "/machines/{machine_id}/agent-pairings/{pairing_id}/sessions", machineID, pairingID).
 		proved("agentProof", proof).with(map[string]ChallengeProof{"agentProof": proof})
 	return send(ctx, c, r, withToken)
 }
 
-// RevokeAgentPairing ends a pairing.
+// UpdateAgentPairingRequest changes what is given; "" and nil change nothing. A
+// changed policy ends the session of the pairing: rotate it.
+type UpdateAgentPairingRequest struct {
+	AgentProvider    string            `json:"agentProvider,omitempty"`
+	AgentRole        string            `json:"agentRole,omitempty"`
+	Description      *string           `json:"description,omitempty"` // "" empties it
+	Status           PairingStatus     `json:"status,omitempty"`
+	DelegationPolicy *DelegationPolicy `json:"delegationPolicy,omitempty"`
+}
+
+// UpdateAgentPairing changes a pairing: PairingPaused stops it, PairingActive lets
+// it go on. The answer has no token.
+//
+// After an Unknown outcome read AllAgentPairings, or send it again: it sets
+// values.
+func (c *Client) UpdateAgentPairing(ctx context.Context, machineID, pairingID string, req UpdateAgentPairingRequest) (AgentPairing, error) {
+	r := write(http.MethodPatch, "/machines/{machine_id}/agent-pairings/{pairing_id}", machineID, pairingID).with(req)
+	pairing, err := send(ctx, c, r, item[AgentPairing])
+	pairing.PairingToken = "" // a stray one is not ours to hold
+	return pairing, err
+}
+
+// RevokeAgentPairing ends a pairing for good.
+//
+// After an Unknown outcome read AllAgentPairings, or repeat it.
 func (c *Client) RevokeAgentPairing(ctx context.Context, machineID, pairingID string) error {
 	_, err := send(ctx, c, write(http.MethodDelete, "/machines/{machine_id}/agent-pairings/{pairing_id}", machineID, pairingID), nothing)
 	return err

@@ -38,7 +38,7 @@ type MarketPayment struct {
 	OrderID   string        `json:"orderId" wire:"filled"`
 	MachineID string        `json:"machineId" wire:"required"`
 	Status    PaymentStatus `json:"status" wire:"filled"`
-	Rail      RailDetails   `json:"rail" wire:"required"`
+	Rail      RailDetails   `json:"rail" wire:"filled"`
 	// Amount is in major units of Currency, as the number was written: "1.5",
 	// "1e-06". "" when null or absent (x402 puts it into the challenge).
 	Amount    json.Number `json:"amount,omitempty"`
@@ -47,18 +47,14 @@ type MarketPayment struct {
 	Notes     []string    `json:"notes"`
 	CreatedAt string      `json:"createdAt" wire:"required"`
 	UpdatedAt string      `json:"updatedAt" wire:"required"`
-	// Extra holds what the contract does not name: wire key → JSON.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra     Extra       `json:"-"`
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
 func (p *MarketPayment) UnmarshalJSON(text []byte) error { return decode(text, p) }
 
 // MarshalJSON writes the wire form, Extra included.
-func (p MarketPayment) MarshalJSON() ([]byte, error) {
-	type plain MarketPayment
-	return encode(plain(p), p.Extra)
-}
+func (p MarketPayment) MarshalJSON() ([]byte, error) { return encodeRecord(p) }
 
 // Proof is a proof as read back. The contract has no field for a Solana
 // signature; TransactionSignature keeps one that a server sends all the same.
@@ -73,18 +69,14 @@ type Proof struct {
 	// Metadata keeps its keys as they are (x402: network, headerName,
 	// paymentSettlement).
 	Metadata map[string]json.RawMessage `json:"metadata,omitempty" wire:"lenient"`
-	// Extra holds what the contract does not name: wire key → JSON.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra    Extra                      `json:"-"`
 }
 
 // UnmarshalJSON reads the wire form in either spelling.
 func (p *Proof) UnmarshalJSON(text []byte) error { return decode(text, p) }
 
 // MarshalJSON writes the wire form, Extra included.
-func (p Proof) MarshalJSON() ([]byte, error) {
-	type plain Proof
-	return encode(plain(p), p.Extra)
-}
+func (p Proof) MarshalJSON() ([]byte, error) { return encodeRecord(p) }
 
 // PaymentIntentRequest asks for a payment. Everything may be left out; the
 // vendor's buyer sends only Rail, and the server sets the amount.
@@ -95,10 +87,13 @@ type PaymentIntentRequest struct {
 }
 
 // CreatePaymentIntent creates the payment of an order, or gives the one that
-// exists unchanged: it may be repeated.
+// exists unchanged. It fails with CodeValidation (a rail that the service does not
+// take), CodeNotFound, CodeOrderClosed, CodePaymentRequired.
+//
+// After an Unknown outcome send it again, or read GetMarketPayment.
 func (c *Client) CreatePaymentIntent(ctx context.Context, token Secret, orderID string, req PaymentIntentRequest) (MarketPayment, error) {
 	r := write(http.MethodPost, "/market/orders/{order_id}/payment-intent", orderID).as(token).with(req)
-	if req.Amount != "" && !json.Valid([]byte(req.Amount)) {
+	if req.Amount != "" && !isNumber(string(req.Amount)) {
 		r = r.refuse("amount", "number")
 	}
 	return send(ctx, c, r, item[MarketPayment])
@@ -115,33 +110,4 @@ func (c *Client) GetMarketPayment(ctx context.Context, orderID string) (*MarketP
 		}
 	}
 	return payment, err
-}
-
-// PaymentProof is evidence of a transfer as the orchestrator takes it. The SDK
-// checks none of it before sending, nor do we.
-type PaymentProof struct {
-	VerificationMode VerificationMode `json:"verificationMode"`
-	Chain            string           `json:"chain"` // CAIP-2
-	Token            string           `json:"token"` // symbol
-	PayerAddress     string           `json:"payerAddress"`
-	PayeeAddress     string           `json:"payeeAddress"`
-	Amount           string           `json:"amount"` // major units, decimal text
-	// TransactionHash is 0x and 64 hex digits; EVM only.
-	TransactionHash string `json:"transactionHash,omitempty"`
-	// TransactionSignature is base58; Solana only.
-	TransactionSignature string         `json:"transactionSignature,omitempty"`
-	TokenAddress         string         `json:"tokenAddress,omitempty"`
-	TokenMint            string         `json:"tokenMint,omitempty"`
-	TokenDecimals        *int           `json:"tokenDecimals,omitempty"`
-	RawAmount            string         `json:"rawAmount,omitempty"` // base units, decimal text
-	Metadata             map[string]any `json:"metadata,omitempty"`
-}
-
-// SubmitPaymentProof hands in a proof. It fails with CodePaymentNotMined (send
-// the same again later), CodePaymentTxFailed and CodePaymentTransferNotFound
-// (final for that transaction), CodePaymentRPCRequired (only recorded mode
-// works there), CodePaymentRPCError, CodeOrderClosed.
-func (c *Client) SubmitPaymentProof(ctx context.Context, token Secret, orderID string, proof PaymentProof) (MarketPayment, error) {
-	r := write(http.MethodPost, "/market/orders/{order_id}/payment-proof", orderID).as(token).with(proof)
-	return send(ctx, c, r, item[MarketPayment])
 }

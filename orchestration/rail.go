@@ -52,11 +52,12 @@ type RailRecommendation struct {
 	ExternalURL   string `json:"externalUrl,omitempty"`
 	PayerAddress  string `json:"payerAddress,omitempty"`
 	PayeeAddress  string `json:"payeeAddress,omitempty"`
+	Extra         Extra  `json:"-"`
 }
 
 // RailDetails is the rail of one payment. "" is absent.
 type RailDetails struct {
-	Type            RailType `json:"type" also:"railType" wire:"filled"`
+	Type            RailType `json:"type,omitempty" also:"railType" wire:"filled"`
 	Chain           string   `json:"chain,omitempty"`
 	Token           string   `json:"token,omitempty"`
 	TokenAddress    string   `json:"tokenAddress,omitempty"`
@@ -72,4 +73,5 @@ type RailDetails struct {
 	// Metadata keeps its keys as they are. Known ones: rawAmount (base units,
 	// text or number), tokenDecimals or decimals, paymentRequest (x402).
 	Metadata map[string]json.RawMessage `json:"metadata,omitempty" wire:"lenient"`
+	Extra    Extra                      `json:"-"`
 }

@@ -13,8 +13,9 @@ const redacted = "[REDACTED]"
 // of printing, logging or encoding it gives "[REDACTED]", or "" when it is
 // empty. string(s) is the text itself.
 //
-// fmt cannot call methods of unexported fields: a struct that keeps a Secret in
-// one needs a String of its own.
+// fmt calls no methods in unexported fields, nor behind the pointers of a struct
+// when the verb does not fit (%s): a struct that keeps a Secret in one needs a
+// Format of its own, and no record of this package points to one that does.
 type Secret string
 
 func (s Secret) String() string {

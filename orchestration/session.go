@@ -21,6 +21,9 @@ const (
 	// rotationTimeout bounds one rotation, which may take a list, a challenge and
 	// a write.
 	rotationTimeout = 3 * time.Minute
+	// pauseHold is for how long a session believes that its pairing is paused: a
+	// person must act, asking more often finds nothing.
+	pauseHold = 10 * time.Second
 	// maxChallenge in bytes; the vendor's are a few lines.
 	maxChallenge = 4096
 )
@@ -43,17 +46,23 @@ type SessionConfig struct {
 	AgentRole     string
 	// LoadPairing gives the pairing that SavePairing kept; "" for none. May be
 	// nil: the pairing is then found again in the machine's list.
+	//
+	// Only the id is kept, never a token: it is no secret, and after a restart one
+	// rotation, which needs Signer all the same, gives a new token. A stored one
+	// would need a key to seal it and could be stale, for that rotation once in a
+	// process's life.
 	LoadPairing func(ctx context.Context) (pairingID string, err error)
 	// SavePairing keeps the pairing's id. May be nil.
 	SavePairing func(ctx context.Context, pairingID string) error
-	// Now defaults to time.Now.
+	// Now defaults to time.Now. Only differences are taken: it may be off.
 	Now func() time.Time
 }
 
 // Session keeps a valid pairing token. It adopts the agent's own active pairing
 // of the machine or makes one, rotates the session a minute before it expires
-// and when a call is refused, and does so once for all goroutines that wait.
-// It is safe for concurrent use.
+// and when a call is refused (expired, revoked, policy changed), and does so once
+// for all goroutines that wait. A pairing that a person has paused is neither
+// rotated nor replaced by another: see Do. It is safe for concurrent use.
 type Session struct {
 	cfg SessionConfig
 
@@ -63,6 +72,8 @@ type Session struct {
 	token     Secret     // "" until there is one
 	rotateAt  time.Time  // zero: only when a call is refused
 	flight    *rotation  // the one in flight, nil when none
+	paused    error      // what to answer until pausedTo
+	pausedTo  time.Time  // zero when the pairing was never paused
 }
 
 // rotation is one renewal; err may be read after done is closed.
@@ -95,16 +106,21 @@ func NewSession(cfg SessionConfig) (*Session, error) {
 	return &Session{cfg: cfg}, nil
 }
 
-// Do calls call with a valid token. When the answer is AGENT_AUTH_EXPIRED or
-// AGENT_AUTH_INVALID, the call did not act: the session is rotated and the call
-// made once more.
+// Do calls call with a valid token. When the answer is AGENT_AUTH_EXPIRED,
+// AGENT_AUTH_INVALID or AGENT_PAIRING_INACTIVE, the call did not act: the session
+// is rotated, or a revoked pairing replaced, and the call made once more.
+//
+// errors.Is(err, CodeAgentPairingInactive) without a call means that the pairing is
+// paused: it stays so until a person makes it active, or revokes it to have
+// another made. OutcomeOf is NotActed whenever there was no valid token, which is a
+// *SessionError.
 func (s *Session) Do(ctx context.Context, call func(token Secret) error) error {
 	token, err := s.valid(ctx, "")
 	if err != nil {
 		return err
 	}
 	err = call(token)
-	if !errors.Is(err, CodeAgentAuthExpired) && !errors.Is(err, CodeAgentAuthInvalid) {
+	if !errors.Is(err, CodeAgentAuthExpired) && !errors.Is(err, CodeAgentAuthInvalid) && !errors.Is(err, CodeAgentPairingInactive) {
 		return err
 	}
 	if token, err = s.valid(ctx, token); err != nil {
@@ -137,6 +153,10 @@ func (s *Session) valid(ctx context.Context, refused Secret) (Secret, error) {
 			s.mu.Unlock()
 			return token, nil
 		}
+		if s.cfg.Now().Before(s.pausedTo) {
+			defer s.mu.Unlock()
+			return "", s.paused
+		}
 		flight := s.flight
 		if flight == nil {
 			flight = &rotation{done: make(chan struct{})}
@@ -151,7 +171,7 @@ func (s *Session) valid(ctx context.Context, refused Secret) (Secret, error) {
 				return "", flight.err
 			}
 		case <-ctx.Done():
-			return "", fmt.Errorf("wait for pairing of machine %s: %w", s.cfg.MachineID, ctx.Err())
+			return "", &SessionError{MachineID: s.cfg.MachineID, Cause: ctx.Err()}
 		}
 	}
 }
@@ -164,23 +184,45 @@ func (s *Session) rotate(ctx context.Context, flight *rotation) {
 	known, provider := s.pairingID, s.provider
 	s.mu.Unlock()
 
+	asked := s.cfg.Now()
 	pairing, err := s.establish(ctx, known, provider)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
 		s.pairingID, s.provider, s.token = pairing.ID, pairing.AgentProvider, pairing.PairingToken
-		s.rotateAt = s.deadline(pairing)
+		s.rotateAt = rotationTime(pairing, asked)
 	} else {
-		flight.err = fmt.Errorf("pair with machine %s: %w", s.cfg.MachineID, err)
+		flight.err = &SessionError{MachineID: s.cfg.MachineID, Cause: err}
+		if errors.Is(err, errPaused) {
+			s.token, s.paused, s.pausedTo = "", flight.err, s.cfg.Now().Add(pauseHold)
+		}
 	}
 	s.flight = nil
 	close(flight.done)
 }
 
+// SessionError means that there is no valid token, so that the call that needs one
+// was not made, or was refused. Its Cause, often an *APIError, is about the pairing
+// and says nothing of that call.
+type SessionError struct {
+	MachineID string
+	Cause     error
+}
+
+func (e *SessionError) Error() string {
+	return "pair with machine " + e.MachineID + ": " + e.Cause.Error()
+}
+
+func (e *SessionError) Unwrap() error { return e.Cause }
+
+// errPaused is an AGENT_PAIRING_INACTIVE that time does not heal.
+var errPaused = fmt.Errorf("%w: paused; make the pairing active, or revoke it to have another made", CodeAgentPairingInactive)
+
 // establish rotates the known pairing; without one it adopts an active pairing
 // of the same agent and role, and only then makes one. A pairing that an earlier
-// create made although its answer was lost is found by the same list.
+// create made although its answer was lost is found by the same list. A paused
+// one stops it, unless it is an old one beside an active one.
 func (s *Session) establish(ctx context.Context, known, provider string) (AgentPairing, error) {
 	if known == "" && s.cfg.LoadPairing != nil {
 		var err error
@@ -194,14 +236,24 @@ func (s *Session) establish(ctx context.Context, known, provider string) (AgentP
 			return s.keep(ctx, known, pairing, err)
 		}
 	}
-	for each, err := range s.cfg.Client.AllAgentPairings(ctx, s.cfg.MachineID) {
+	var active []AgentPairing
+	paused := ""
+	for each, err := range s.cfg.Client.AllAgentPairings(ctx, s.cfg.MachineID, Page{}) {
 		if err != nil {
 			return AgentPairing{}, err
 		}
-		if each.Status != PairingActive || each.AgentRole != s.cfg.AgentRole ||
-			!strings.EqualFold(each.AgentAddress, s.cfg.AgentAddress) {
-			continue
+		ours := each.AgentRole == s.cfg.AgentRole && strings.EqualFold(each.AgentAddress, s.cfg.AgentAddress)
+		switch {
+		case ours && each.Status == PairingActive:
+			active = append(active, each)
+		case ours && each.Status == PairingPaused && (paused == "" || each.ID == known):
+			paused = each.ID
 		}
+	}
+	if paused != "" && (paused == known || len(active) == 0) {
+		return AgentPairing{}, fmt.Errorf("pairing %s: %w", paused, errPaused)
+	}
+	for _, each := range active {
 		pairing, err := s.renew(ctx, each.ID, each.AgentProvider)
 		if err == nil || !gone(err) {
 			return s.keep(ctx, known, pairing, err)
@@ -272,39 +324,61 @@ func (s *Session) String() string { return "orchestration.Session(" + s.cfg.Mach
 // Format is String for every verb: %d would print the token in its own way.
 func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// deadline is when to rotate: a minute before the session expires, but not
-// before half of its life is over. Without a readable expiry, also in the token,
-// it is zero.
-func (s *Session) deadline(pairing AgentPairing) time.Time {
-	expires, err := time.Parse(time.RFC3339, pairing.SessionExpiresAt)
-	if err != nil {
-		if expires = expiryOf(pairing.PairingToken); expires.IsZero() {
-			return time.Time{}
+// rotationTime is when to rotate a session that was asked for at that time: a
+// minute before it ends, but not before half of its life is over. Its life is
+// taken from the server's clock alone (issued to expires, else the token's iat to
+// exp), so that ours may be off; a server that tells only the end is believed to
+// have our time. Zero when the end is not known, or past already.
+func rotationTime(pairing AgentPairing, asked time.Time) time.Time {
+	issued, expires := timestamp(pairing.SessionIssuedAt), timestamp(pairing.SessionExpiresAt)
+	if issued.IsZero() || expires.IsZero() {
+		if iat, exp := lifeOf(pairing.PairingToken); !exp.IsZero() {
+			issued, expires = iat, exp
 		}
 	}
-	return expires.Add(-min(sessionMargin, expires.Sub(s.cfg.Now())/2))
+	if issued.IsZero() {
+		issued = asked
+	}
+	life := expires.Sub(issued)
+	if expires.IsZero() || life <= 0 {
+		return time.Time{}
+	}
+	return asked.Add(life - min(sessionMargin, life/2))
 }
 
-// expiryOf reads the claim exp of a JWT, unverified: it is only a hint for us,
-// the server decides. Zero when there is none.
-func expiryOf(token Secret) time.Time {
+// timestamp is zero for text that is none.
+func timestamp(text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// lifeOf reads the claims iat and exp of a JWT, unverified: they are only hints
+// for us, the server decides. Zero for what is not there.
+func lifeOf(token Secret) (issued, expires time.Time) {
 	parts := strings.Split(string(token), ".")
 	if len(parts) != 3 {
-		return time.Time{}
+		return issued, expires
 	}
 	text, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return time.Time{}
+		return issued, expires
 	}
 	var claims struct {
+		Issued  json.Number `json:"iat"`
 		Expires json.Number `json:"exp"`
 	}
 	if json.Unmarshal(text, &claims) != nil {
-		return time.Time{}
+		return issued, expires
 	}
-	seconds, err := claims.Expires.Float64()
-	if err != nil || seconds <= 0 {
-		return time.Time{}
+	seconds := func(claim json.Number) time.Time {
+		value, err := claim.Float64()
+		if err != nil || value <= 0 || value > 1<<40 {
+			return time.Time{}
+		}
+		return time.Unix(int64(value), 0)
 	}
-	return time.Unix(int64(seconds), 0)
+	return seconds(claims.Issued), seconds(claims.Expires)
 }

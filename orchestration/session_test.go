@@ -51,7 +51,7 @@ func search(t *testing.T, m *market, session *orchestration.Session) error {
 
 func TestSessionPairsOnce(t *testing.T) {
 	t.Parallel()
-	m := newMarket(t, orchestrationtest.Config{OneSession: true})
+	m := newMarket(t, orchestrationtest.Config{Switches: orchestrationtest.Switches{OneSession: true}})
 	key := newKey(t)
 	var saved []string
 	session := m.session(t, key, func(cfg *orchestration.SessionConfig) {
@@ -117,7 +117,7 @@ func TestSessionRotatesWhenRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMarket(t, orchestrationtest.Config{OneSession: true})
+			m := newMarket(t, orchestrationtest.Config{Switches: orchestrationtest.Switches{OneSession: true}})
 			session := m.session(t, nil, nil)
 			if err := search(t, m, session); err != nil {
 				t.Fatal(err)
@@ -182,8 +182,9 @@ func TestSessionFindsThePairingWhoseAnswerWasLost(t *testing.T) {
 	m := newMarket(t, orchestrationtest.Config{})
 	session := m.session(t, nil, nil)
 	m.Fault(at(http.MethodPost, "/agent-pairings", orchestrationtest.LoseAnswer))
-	if err := search(t, m, session); orchestration.OutcomeOf(err) != orchestration.Unknown {
-		t.Fatalf("got %v", err)
+	err := search(t, m, session)
+	if _, ok := errors.AsType[*orchestration.NetworkError](err); !ok || orchestration.OutcomeOf(err) != orchestration.NotActed {
+		t.Fatalf("got %v, %s; the search was never made", err, orchestration.OutcomeOf(err))
 	}
 	m.Fault(nil)
 	if err := search(t, m, session); err != nil || len(m.Pairings(m.machine)) != 1 {
@@ -198,7 +199,7 @@ func TestSessionGivesUpOnlyOnce(t *testing.T) {
 	m := newMarket(t, orchestrationtest.Config{})
 	session := m.session(t, nil, nil)
 	for code, want := range map[orchestration.Code]int{
-		orchestration.CodeAgentAuthExpired: 2, orchestration.CodeAgentAuthInvalid: 2,
+		orchestration.CodeAgentAuthExpired: 2, orchestration.CodeAgentAuthInvalid: 2, orchestration.CodeAgentPairingInactive: 2,
 		orchestration.CodeAgentAuthRequired: 1, orchestration.CodeOrderClosed: 1,
 	} {
 		calls := 0

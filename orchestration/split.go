@@ -3,49 +3,44 @@ package orchestration
 import (
 	"bytes"
 	"encoding/json"
-	"iter"
 	"unicode/utf8"
 )
 
-// What follows takes JSON apart without decoding it, so that each level of an
-// answer is read once. It relies on its input being valid: json.Valid is asked
-// once, about the whole answer.
+// What follows takes JSON apart without decoding it. It relies on its input
+// being valid: json.Valid is asked once, about the whole answer.
 
-// members yields the members of an object in their order: name, value.
-func members(object []byte) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
-		for i := blank(object, 1); object[i] != '}'; {
-			end := skip(object, i)
-			name := unquote(object[i:end])
-			i = blank(object, blank(object, end)+1) // over the colon
-			end = skip(object, i)
-			if !yield(name, object[i:end]) {
-				return
-			}
-			i = next(object, end)
-		}
-	}
+// walk goes over the members of an object or the elements of an array. After
+// next, value is the current one without blanks around it, and name, of a
+// member, its name in quotes.
+type walk struct {
+	text        []byte
+	at          int // start of what comes next
+	object      bool
+	name, value []byte
 }
 
-// elements are the elements of an array.
-func elements(array []byte) [][]byte {
-	var parts [][]byte
-	for i := blank(array, 1); array[i] != ']'; {
-		end := skip(array, i)
-		parts = append(parts, array[i:end])
-		i = next(array, end)
-	}
-	return parts
-}
+// members walks over an object.
+func members(object []byte) walk { return walk{text: object, at: blank(object, 1), object: true} }
 
-// next is the start of what follows the value that ends at i, or of the closing
-// bracket.
-func next(text []byte, i int) int {
-	i = blank(text, i)
-	if text[i] == ',' {
-		i = blank(text, i+1)
+// elements walks over an array.
+func elements(array []byte) walk { return walk{text: array, at: blank(array, 1)} }
+
+// next moves on; false at the end.
+func (w *walk) next() bool {
+	if w.text[w.at] == '}' || w.text[w.at] == ']' {
+		return false
 	}
-	return i
+	if w.object {
+		end := skipString(w.text, w.at)
+		w.name = w.text[w.at:end]
+		w.at = blank(w.text, blank(w.text, end)+1) // over the colon
+	}
+	end := skip(w.text, w.at)
+	w.value = w.text[w.at:end]
+	if w.at = blank(w.text, end); w.text[w.at] == ',' {
+		w.at = blank(w.text, w.at+1)
+	}
+	return true
 }
 
 // blank passes over white space.

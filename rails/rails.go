@@ -15,6 +15,8 @@ const (
 	NotRequired     = "not-required"
 	Wallet          = "wallet"
 	WDKUSDTTransfer = "wdk-usdt-transfer"
+	EscrowRail      = "escrow"
+	OnchainEscrow   = "onchain-escrow"
 )
 
 // Reasons why an order cannot be paid as it stands. A person acts on them; the detail says what was read.
@@ -32,10 +34,21 @@ const (
 	AmountUnconfirmed settlement.Code = "AMOUNT_UNCONFIRMED" // a raw amount without an independent price
 	IntentDiffers     settlement.Code = "INTENT_DIFFERS"     // the intent asks for something else than the order advises
 	OrderClosed       settlement.Code = "ORDER_CLOSED"       // the order ended before it was paid
+
+	RefundAddressMissing settlement.Code = "REFUND_ADDRESS_MISSING" // no proven wallet that a vault could give the money back to
+	VaultUnrehearsed     settlement.Code = "VAULT_UNREHEARSED"      // no vault is handed out before one was rehearsed with the token
+	VaultImpossible      settlement.Code = "VAULT_IMPOSSIBLE"       // no vault can hold what the order asks for
+	HoldTooShort         settlement.Code = "HOLD_TOO_SHORT"         // too little time is left until the payer may take the money back
 )
 
 // Direct reports whether the rail is a plain transfer from payer to payee, which we verify and do not move ourselves.
 func Direct(rail string) bool { return rail == Wallet || rail == WDKUSDTTransfer }
+
+// Escrow reports whether the rail holds the money until the order is confirmed. The orchestrator treats both alike.
+func Escrow(rail string) bool { return rail == EscrowRail || rail == OnchainEscrow }
+
+// Carried reports whether we carry the rail out.
+func Carried(rail string) bool { return Direct(rail) || Escrow(rail) }
 
 // Choose picks the rail to ask for: the vendor's buyer replaces wallet by wdk-usdt-transfer where the service supports it.
 func Choose(defaultRail string, supported []string) string {

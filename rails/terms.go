@@ -1,6 +1,7 @@
 package rails
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,7 @@ type Chain struct {
 	ID           settlement.ChainID
 	Aliases      []string
 	Tokens       []settlement.Token
+	References   bool // payments get a reference key of their own, which replaces a known payer
 	ParseAddress func(string) (settlement.Address, error)
 }
 
@@ -22,6 +24,7 @@ type Named struct {
 	Chain        string // CAIP-2 or a friendly name
 	Token        string // symbol
 	TokenAddress string
+	TokenMint    string // the token's address in Solana's word
 	Payer, Payee string
 }
 
@@ -62,7 +65,7 @@ func Agree(advice Named, intent *Named, price Price, proven string, chains []Cha
 			asked.Payer = intent.Payer
 		}
 	}
-	if !Direct(asked.Rail) {
+	if !Carried(asked.Rail) {
 		return terms, refuse(RailUnsupported, "nothing carries out rail %q yet", asked.Rail)
 	}
 	chain, token, refusal := find(asked, chains)
@@ -83,13 +86,16 @@ func Agree(advice Named, intent *Named, price Price, proven string, chains []Cha
 			return terms, refusal
 		}
 	}
-	if proven != "" {
+	// Pairings are signed by EVM keys: on another chain the signer is no wallet.
+	if proven != "" && chain.ID.Namespace() == "eip155" {
 		if terms.ProvenPayer, refusal = account(chain, proven, PayerMissing, PayerInvalid, "pairing's signer"); refusal != nil {
 			return terms, refusal
 		}
 	}
 	switch {
-	case terms.ProvenPayer == "" && terms.NamedPayer == "":
+	case !token.Policy.Accepts():
+		return terms, refuse(settlement.TokenUnsupported, "token %s is of kind %s and not accepted", token.Symbol, token.Policy.Kind)
+	case terms.ProvenPayer == "" && terms.NamedPayer == "" && !chain.References:
 		return terms, refuse(PayerMissing, "the order's pairing has no verified signer and no payer is named")
 	case terms.Payee == terms.ProvenPayer, terms.Payee == terms.NamedPayer:
 		return terms, refuse(PayerIsPayee, "payer and payee are both %s", asked.Payee)
@@ -109,7 +115,8 @@ func find(n Named, chains []Chain) (Chain, settlement.Token, *Refusal) {
 	if chain.ID == "" {
 		return chain, settlement.Token{}, refuse(settlement.ChainUnsupported, "chain %q is not in the configuration", n.Chain)
 	}
-	if n.TokenAddress == "" {
+	address := n.address()
+	if address == "" {
 		for _, t := range chain.Tokens {
 			if strings.EqualFold(t.Symbol, n.Token) {
 				return chain, t, nil
@@ -117,21 +124,27 @@ func find(n Named, chains []Chain) (Chain, settlement.Token, *Refusal) {
 		}
 		return chain, settlement.Token{}, refuse(settlement.TokenUnsupported, "token %q is not configured for %s", n.Token, chain.ID)
 	}
-	address, err := chain.ParseAddress(n.TokenAddress)
+	if n.TokenAddress != "" && n.TokenMint != "" && n.TokenAddress != n.TokenMint {
+		return chain, settlement.Token{}, refuse(settlement.TokenUnsupported, "tokenAddress %s and tokenMint %s name two tokens", n.TokenAddress, n.TokenMint)
+	}
+	parsed, err := chain.ParseAddress(address)
 	if err != nil {
 		return chain, settlement.Token{}, refuse(settlement.TokenUnsupported, "token address: %v", err)
 	}
 	for _, t := range chain.Tokens {
-		if t.Address != address {
+		if t.Address != parsed {
 			continue
 		}
-		if n.Token != "" && !strings.EqualFold(t.Symbol, n.Token) && !strings.EqualFold(n.Token, n.TokenAddress) {
-			return chain, t, refuse(settlement.TokenUnsupported, "token %s is %s in the configuration, not %q", n.TokenAddress, t.Symbol, n.Token)
+		if n.Token != "" && !strings.EqualFold(t.Symbol, n.Token) && !strings.EqualFold(n.Token, address) {
+			return chain, t, refuse(settlement.TokenUnsupported, "token %s is %s in the configuration, not %q", address, t.Symbol, n.Token)
 		}
 		return chain, t, nil
 	}
-	return chain, settlement.Token{}, refuse(settlement.TokenUnsupported, "token %s is not configured for %s", n.TokenAddress, chain.ID)
+	return chain, settlement.Token{}, refuse(settlement.TokenUnsupported, "token %s is not configured for %s", address, chain.ID)
 }
+
+// address is the token's address, whatever it is called.
+func (n Named) address() string { return cmp.Or(n.TokenMint, n.TokenAddress) }
 
 func containsFold(names []string, name string) bool {
 	for _, n := range names {
@@ -163,7 +176,7 @@ func differs(chain Chain, terms settlement.Terms, intent Named, chains []Chain) 
 	if filled.Chain == "" {
 		filled.Chain = string(chain.ID)
 	}
-	if filled.Token == "" && filled.TokenAddress == "" {
+	if filled.Token == "" && filled.address() == "" {
 		filled.Token = terms.Token.Symbol
 	}
 	intentChain, token, refusal := find(filled, chains)

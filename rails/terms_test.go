@@ -12,6 +12,7 @@ import (
 
 const (
 	usdc  = "0x1111111111111111111111111111111111111111"
+	stETH = "0xae7ab96520de3a18e5e111b5eaab095312d7fe84"
 	payee = "0x2222222222222222222222222222222222222222"
 	payer = "0x3333333333333333333333333333333333333333"
 	other = "0x4444444444444444444444444444444444444444"
@@ -41,9 +42,13 @@ func chains(t *testing.T) []rails.Chain {
 		{ID: "eip155:1", Aliases: []string{"ethereum", "eth"}, ParseAddress: parse, Tokens: []settlement.Token{
 			{Chain: "eip155:1", Address: address(t, usdc), Symbol: "USDC", Decimals: 6},
 		}},
+		{ID: "solana:x", Aliases: []string{"solana"}, ParseAddress: parse, References: true, Tokens: []settlement.Token{
+			{Chain: "solana:x", Address: address(t, usdc), Symbol: "USDC", Decimals: 6},
+		}},
 		{ID: base, Aliases: []string{"base"}, ParseAddress: parse, Tokens: []settlement.Token{
 			{Chain: base, Address: address(t, usdc), Symbol: "USDC", Decimals: 6},
 			{Chain: base, Symbol: "ETH", Decimals: 18},
+			{Chain: base, Address: address(t, stETH), Symbol: "STETH", Decimals: 18, Policy: settlement.Policy{Kind: settlement.Rebasing}},
 		}},
 	}
 }
@@ -54,6 +59,19 @@ func advice(change ...func(*rails.Named)) rails.Named {
 		c(&n)
 	}
 	return n
+}
+
+func onSolana(change ...func(*rails.Named)) rails.Named {
+	return advice(append([]func(*rails.Named){func(n *rails.Named) { n.Chain = "solana" }}, change...)...)
+}
+
+// The pairing's signer is an EVM key: it says nothing about who pays on another chain.
+func TestThePairingProvesNoPayerElsewhere(t *testing.T) {
+	t.Parallel()
+	terms, refusal := rails.Agree(onSolana(func(n *rails.Named) { n.Payer = "" }), nil, rails.Price{Quote: "1"}, other, chains(t))
+	if refusal != nil || len(terms.Payers()) != 0 {
+		t.Errorf("payers %v, refusal %v", terms.Payers(), refusal)
+	}
 }
 
 func TestAgree(t *testing.T) {
@@ -89,10 +107,11 @@ func TestAgree(t *testing.T) {
 		{name: "nonsense as raw amount", advice: advice(), intent: intent(), price: rails.Price{Quote: "1.5", Raw: "1.5"}, want: rails.AmountInvalid},
 
 		{name: "rail without executor", advice: advice(func(n *rails.Named) { n.Rail = "x402" }), price: rails.Price{Quote: "1"}, want: rails.RailUnsupported},
-		{name: "intent on another rail", advice: advice(), intent: intent(func(n *rails.Named) { n.Rail = "escrow" }), price: rails.Price{Quote: "1"}, want: rails.RailUnsupported},
+		{name: "intent on another rail", advice: advice(), intent: intent(func(n *rails.Named) { n.Rail = "x402" }), price: rails.Price{Quote: "1"}, want: rails.RailUnsupported},
 		{name: "unknown chain", advice: advice(func(n *rails.Named) { n.Chain = "sei" }), price: rails.Price{Quote: "1"}, want: settlement.ChainUnsupported},
 		{name: "no chain", advice: advice(func(n *rails.Named) { n.Chain = "" }), price: rails.Price{Quote: "1"}, want: settlement.ChainUnsupported},
 		{name: "unknown token", advice: advice(func(n *rails.Named) { n.TokenAddress = other }), price: rails.Price{Quote: "1"}, want: settlement.TokenUnsupported},
+		{name: "token of a kind that is refused", advice: advice(func(n *rails.Named) { n.TokenAddress, n.Token = stETH, "STETH" }), price: rails.Price{Quote: "1"}, want: settlement.TokenUnsupported},
 		{name: "unknown symbol", advice: advice(func(n *rails.Named) { n.TokenAddress, n.Token = "", "DAI" }), price: rails.Price{Quote: "1"}, want: settlement.TokenUnsupported},
 		{name: "symbol of another token", advice: advice(func(n *rails.Named) { n.Token = "ETH" }), price: rails.Price{Quote: "1"}, want: settlement.TokenUnsupported},
 		{name: "payee missing", advice: advice(func(n *rails.Named) { n.Payee = "" }), price: rails.Price{Quote: "1"}, want: rails.PayeeMissing},
@@ -102,6 +121,19 @@ func TestAgree(t *testing.T) {
 		{name: "payee is the proven payer", advice: advice(), price: rails.Price{Quote: "1"}, proven: payee, want: rails.PayerIsPayee},
 		{name: "nobody pays", advice: advice(func(n *rails.Named) { n.Payer = "" }), price: rails.Price{Quote: "1"}, want: rails.PayerMissing},
 		{name: "proven payer alone", advice: advice(func(n *rails.Named) { n.Payer = "" }), price: rails.Price{Quote: "1"}, proven: other, units: 1_000_000},
+
+		{name: "a chain with references needs no payer", advice: onSolana(func(n *rails.Named) { n.Payer = "" }), price: rails.Price{Quote: "1"}, units: 1_000_000},
+		{name: "the token as a mint", advice: onSolana(func(n *rails.Named) { n.TokenAddress, n.TokenMint = "", usdc }), price: rails.Price{Quote: "1"}, units: 1_000_000},
+		{
+			name: "the token as a mint, in intent and advice", advice: onSolana(func(n *rails.Named) { n.TokenAddress, n.TokenMint = "", usdc }),
+			intent: new(onSolana(func(n *rails.Named) { n.TokenAddress, n.Token, n.TokenMint = "", "", usdc })), price: rails.Price{Quote: "1"}, units: 1_000_000,
+		},
+		{
+			name: "intent in another mint", advice: onSolana(), intent: new(onSolana(func(n *rails.Named) { n.TokenAddress, n.TokenMint = "", other })),
+			price: rails.Price{Quote: "1"}, want: rails.IntentDiffers,
+		},
+		{name: "a mint beside another address", advice: onSolana(func(n *rails.Named) { n.TokenMint = other }), price: rails.Price{Quote: "1"}, want: settlement.TokenUnsupported},
+		{name: "unknown mint", advice: onSolana(func(n *rails.Named) { n.TokenAddress, n.TokenMint = "", other }), price: rails.Price{Quote: "1"}, want: settlement.TokenUnsupported},
 
 		{name: "intent with an invented payee", advice: advice(), intent: intent(func(n *rails.Named) { n.Payee = other }), price: rails.Price{Quote: "1"}, want: rails.IntentDiffers},
 		{name: "intent names a payee and the advice none", advice: advice(func(n *rails.Named) { n.Payee = "" }), intent: intent(), price: rails.Price{Quote: "1"}, want: rails.IntentDiffers},

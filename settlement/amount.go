@@ -169,6 +169,21 @@ func (a Amount) Add(b Amount) Amount {
 	return sum
 }
 
+// atMost is a, or limit where that is less.
+func (a Amount) atMost(limit Amount) Amount {
+	if a.Cmp(limit) > 0 {
+		return limit
+	}
+	return a
+}
+
+// Complement is what is left of the largest amount.
+func (a Amount) Complement() Amount {
+	var rest Amount
+	rest.units.Not(&a.units)
+	return rest
+}
+
 // Sub stops at zero.
 func (a Amount) Sub(b Amount) Amount {
 	var difference Amount

@@ -41,6 +41,13 @@ func TestJudge(t *testing.T) {
 	native := log(0, payer, payee, price)
 	native.Token, native.Position, native.Index = "", settlement.Native, -1
 	seen := func(transfers ...settlement.Transfer) []settlement.Transfer { return transfers }
+	naming := func(t settlement.Transfer, keys ...settlement.Address) settlement.Transfer {
+		t.References = keys
+		return t
+	}
+	const key, foreignKey = settlement.Address("key"), settlement.Address("foreign key")
+	keyed := with(func(c *settlement.Claim) { c.Instrument = key })
+	keyAlone := with(func(c *settlement.Claim) { c.Instrument, c.Payers = key, nil })
 	for _, tt := range []struct {
 		name     string
 		claim    settlement.Claim
@@ -80,6 +87,14 @@ func TestJudge(t *testing.T) {
 		{"either wallet of two counts", with(func(c *settlement.Claim) { c.Payers = []settlement.Address{payer, stranger} }), block, seen(log(0, stranger, payee, price)), settlement.Verified, "", "log/0"},
 		{"an instrument of the order takes any payer", with(func(c *settlement.Claim) { c.Payers = nil }), block, seen(log(0, stranger, payee, price)), settlement.Verified, "", "log/0"},
 		{"an instrument of the order that gives back", with(func(c *settlement.Claim) { c.Payers = nil }), block, seen(log(0, stranger, payee, price), log(1, payee, stranger, 1)), settlement.AmountMismatch, "returned", "log/0"},
+		{"anybody's transfer that names the reference", keyed, block, seen(naming(log(0, stranger, payee, price), foreignKey, key)), settlement.Verified, "", "log/0"},
+		{"the payer's transfer that does not name it", keyed, block, seen(log(0, payer, payee, price)), settlement.Verified, "", "log/0"},
+		{"the one that names it goes before the payer's", keyed, block, seen(log(0, payer, payee, price), naming(log(1, payer, payee, price), key)), settlement.Verified, "", "log/1"},
+		{"too little under the reference", keyed, block, seen(log(0, payer, payee, price), naming(log(1, stranger, payee, price-1), key)), settlement.AmountMismatch, "under", "log/1"},
+		{"anybody's transfer that names another reference", keyed, block, seen(naming(log(0, stranger, payee, price), foreignKey)), settlement.PayerMismatch, "", "log/0"},
+		{"no payer is known and the reference is not named", keyAlone, block, seen(naming(log(0, stranger, payee, price), foreignKey)), settlement.ReferenceMismatch, "", "log/0"},
+		{"the payee pays himself under the reference", keyAlone, block, seen(naming(log(0, payee, payee, price), key)), settlement.ReferenceMismatch, "", "log/0"},
+		{"under the reference, and back to its payer", keyed, block, seen(naming(log(0, stranger, payee, price), key), log(1, payee, stranger, 1)), settlement.AmountMismatch, "returned", "log/0"},
 		{"the second at which it begins", claim, settlement.Block{Number: 200, Time: claim.NotBefore}, seen(log(0, payer, payee, price)), settlement.Verified, "", "log/0"},
 		{"one second too early", claim, settlement.Block{Number: 200, Time: claim.NotBefore.Add(-time.Second)}, seen(log(0, payer, payee, price)), settlement.PaymentStale, "", "log/0"},
 		{"in the block that was the head", claim, settlement.Block{Number: 100, Time: block.Time}, seen(log(0, payer, payee, price)), settlement.PaymentStale, "", "log/0"},

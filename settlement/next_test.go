@@ -37,6 +37,7 @@ var amounts = cmpopts.EquateComparable(settlement.Amount{})
 // paymentIn is a payment as it usually is in the state.
 func paymentIn(state settlement.State) settlement.Payment {
 	p := settlement.Payment{Version: 7, State: state, Terms: terms}
+	p.Terms.Parts = true
 	switch state {
 	case settlement.StateNew:
 		p.Terms = settlement.Terms{}
@@ -47,8 +48,11 @@ func paymentIn(state settlement.State) settlement.Payment {
 	case settlement.StateFrozen:
 		p.Back, p.PaidBy = settlement.StateHeld, txA
 	case settlement.StateVerified, settlement.StateHeld, settlement.StateReleasePending, settlement.StateReleased,
-		settlement.StateRefundPending, settlement.StateRefunded, settlement.StateSplit:
+		settlement.StateRefundPending, settlement.StateRefunded, settlement.StateSplitPending, settlement.StateSplit:
 		p.PaidBy = txA
+	}
+	if state == settlement.StateRefundPending || state == settlement.StateRefunded { // given back
+		p.Payout, p.PaidOut = settlement.PayoutRefund, txB
 	}
 	return p
 }
@@ -61,6 +65,13 @@ func eventOf(kind settlement.EventKind) settlement.Event {
 		e.Terms = &terms
 	case settlement.EventTransactionNamed:
 		e.TxID = txB
+	case settlement.EventPaymentPart:
+		e.Sighting = &settlement.Sighting{
+			TxID: txA, Transfer: settlement.Transfer{Amount: settlement.NewAmount(1)},
+			Verdict: settlement.Verdict{Code: settlement.AmountMismatch, Detail: settlement.Part},
+		}
+	case settlement.EventPayerProved:
+		e.Proof = &settlement.PayerProof{TxID: txA, Signer: stranger}
 	case settlement.EventTransferSeen, settlement.EventTransferWithdrawn, settlement.EventPaymentConfirmed,
 		settlement.EventFinalityBroken, settlement.EventAcceptedAsPaid:
 		e.Sighting = &settlement.Sighting{TxID: txA, Verdict: settlement.Verdict{Code: settlement.Verified}}
@@ -76,41 +87,61 @@ func eventOf(kind settlement.EventKind) settlement.Event {
 // is absent is not accepted.
 var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 	settlement.StateNew: {
-		"order_opened":   "new",
-		"order_refused":  "needs_review",
-		"order_free":     "closed",
-		"intent_ready":   "awaiting_payment",
-		"order_canceled": "closed",
+		"noted":    "new",
+		"returned": "new", "return_failed": "new",
+		"retried":         "new",
+		"order_opened":    "new",
+		"order_refused":   "needs_review",
+		"order_free":      "closed",
+		"intent_ready":    "awaiting_payment",
+		"order_canceled":  "closed",
+		"proof_forbidden": "new",
 	},
 	settlement.StateAwaitingPayment: {
+		"noted":    "awaiting_payment",
+		"returned": "awaiting_payment", "return_failed": "awaiting_payment",
 		"order_canceled":    "closed",
 		"deadline":          "expired",
 		"transaction_named": "verifying",
+		"payer_proved":      "verifying",
 		"transfer_seen":     "confirming",
 		"payment_confirmed": "verified",
+		"payment_part":      "awaiting_payment",
 		"payment_mispaid":   "needs_review",
 		"platform_differs":  "needs_review",
 		"closed":            "closed",
 	},
 	settlement.StateVerifying: { // from awaiting_payment
+		"noted":    "verifying",
+		"returned": "verifying", "return_failed": "verifying",
+		"retried":            "verifying",
 		"order_canceled":     "needs_review",
 		"transaction_named":  "verifying",
+		"payer_proved":       "verifying",
 		"transaction_absent": "awaiting_payment",
 		"transfer_seen":      "confirming",
 		"transfer_withdrawn": "verifying",
 		"payment_confirmed":  "verified",
+		"payment_part":       "verifying",
 		"payment_mispaid":    "needs_review",
 	},
 	settlement.StateConfirming: { // from expired
+		"noted":    "confirming",
+		"returned": "confirming", "return_failed": "confirming",
 		"order_canceled":     "needs_review",
 		"transaction_named":  "confirming",
+		"payer_proved":       "confirming",
 		"transaction_absent": "confirming",
 		"transfer_seen":      "confirming",
 		"transfer_withdrawn": "expired",
 		"payment_confirmed":  "verified",
+		"payment_part":       "expired",
 		"payment_mispaid":    "needs_review",
 	},
 	settlement.StateVerified: {
+		"noted":    "verified",
+		"returned": "verified", "return_failed": "verified", "return_prepared": "verified",
+		"retried":         "verified",
 		"order_canceled":  "needs_review",
 		"order_disputed":  "frozen",
 		"payment_mispaid": "verified",
@@ -118,66 +149,119 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"proof_accepted":  "held",
 		"proof_refused":   "needs_review",
 		"proof_forbidden": "verified", "platform_differs": "needs_review",
+		"partial_refund_approved": "verified", "surplus_refund_approved": "verified",
 		"refund_approved": "refund_pending",
 	},
 	settlement.StateHeld: {
-		"order_canceled":   "needs_review",
-		"order_accepted":   "release_pending",
-		"order_disputed":   "frozen",
-		"payment_mispaid":  "held",
-		"finality_broken":  "needs_review",
-		"platform_differs": "needs_review",
-		"refund_approved":  "refund_pending",
+		"noted":    "held",
+		"returned": "held", "return_failed": "held", "return_prepared": "held",
+		"order_canceled":          "needs_review",
+		"order_accepted":          "release_pending",
+		"order_disputed":          "frozen",
+		"payment_mispaid":         "held",
+		"finality_broken":         "needs_review",
+		"platform_differs":        "needs_review",
+		"refund_approved":         "refund_pending",
+		"partial_refund_approved": "held", "surplus_refund_approved": "held",
 	},
 	settlement.StateReleasePending: {
+		"noted":    "release_pending",
+		"returned": "release_pending", "return_failed": "release_pending", "return_prepared": "release_pending",
+		"retried":          "release_pending",
 		"order_disputed":   "frozen",
 		"payment_mispaid":  "release_pending",
 		"finality_broken":  "needs_review",
 		"platform_differs": "needs_review",
+		"proof_forbidden":  "release_pending",
 		"released":         "released",
 		"refund_approved":  "refund_pending",
 	},
 	settlement.StateReleased: {
-		"payment_mispaid": "released",
-		"finality_broken": "released",
+		"noted":            "released",
+		"platform_differs": "needs_review",
+		"returned":         "released", "return_failed": "released", "return_prepared": "released",
+		"order_disputed":          "released",
+		"payment_mispaid":         "released",
+		"finality_broken":         "released",
+		"partial_refund_approved": "released", "surplus_refund_approved": "released",
 	},
 	settlement.StateFrozen: { // from held
-		"payment_mispaid": "frozen",
-		"finality_broken": "frozen",
-		"refund_approved": "refund_pending",
-		"split":           "split",
-		"dispute_dropped": "held",
+		"noted":    "frozen",
+		"returned": "frozen", "return_failed": "frozen",
+		"payment_mispaid":  "frozen",
+		"finality_broken":  "frozen",
+		"platform_differs": "needs_review",
+		"refund_approved":  "refund_pending",
+		"order_disputed":   "frozen",
+		"dispute_dropped":  "held",
+		"dispute_appealed": "frozen", "dispute_decided": "frozen", "dispute_reminded": "frozen",
+		"dispute_statement": "frozen", "dispute_told": "frozen",
 		"release_decided": "release_pending",
 		"closed":          "closed",
 	},
 	settlement.StateRefundPending: {
-		"payment_mispaid": "refund_pending",
-		"finality_broken": "needs_review",
-		"refunded":        "refunded",
+		"noted":    "refund_pending",
+		"returned": "refund_pending", "return_failed": "refund_pending", "return_prepared": "refund_pending",
+		"retried":          "refund_pending",
+		"payment_mispaid":  "refund_pending",
+		"finality_broken":  "needs_review",
+		"platform_differs": "needs_review",
+		"proof_forbidden":  "refund_pending",
+		"refunded":         "refunded",
+		"payout_broken":    "needs_review",
 	},
 	settlement.StateRefunded: {
+		"noted":            "refunded",
+		"platform_differs": "needs_review",
+		"returned":         "refunded", "return_failed": "refunded", "return_prepared": "refunded",
+		"order_disputed":  "refunded",
 		"payment_mispaid": "refunded",
 		"finality_broken": "refunded",
+		"payout_broken":   "needs_review", "surplus_refund_approved": "refunded",
+	},
+	settlement.StateSplitPending: {
+		"noted":    "split_pending",
+		"returned": "split_pending", "return_failed": "split_pending",
+		"retried":          "split_pending",
+		"payment_mispaid":  "split_pending",
+		"finality_broken":  "needs_review",
+		"platform_differs": "needs_review",
+		"proof_forbidden":  "split_pending",
+		"split":            "split",
 	},
 	settlement.StateSplit: {
-		"payment_mispaid": "split",
-		"finality_broken": "split",
+		"noted":            "split",
+		"platform_differs": "needs_review",
+		"returned":         "split", "return_failed": "split", "return_prepared": "split",
+		"order_disputed":          "split",
+		"payment_mispaid":         "split",
+		"finality_broken":         "split",
+		"surplus_refund_approved": "split",
 	},
 	settlement.StateExpired: {
+		"noted":    "expired",
+		"returned": "expired", "return_failed": "expired",
 		"order_canceled":    "closed",
 		"transaction_named": "verifying",
+		"payer_proved":      "verifying",
 		"transfer_seen":     "confirming",
 		"payment_confirmed": "verified",
+		"payment_part":      "expired",
 		"payment_mispaid":   "needs_review",
+		"platform_differs":  "needs_review",
 		"closed":            "closed",
 	},
 	settlement.StateNeedsReview: { // not settled
+		"noted":    "needs_review",
+		"returned": "needs_review", "return_failed": "needs_review",
 		"order_canceled":     "needs_review",
 		"transaction_named":  "needs_review",
+		"payer_proved":       "needs_review",
 		"transaction_absent": "needs_review",
 		"transfer_seen":      "needs_review",
 		"transfer_withdrawn": "needs_review",
 		"payment_confirmed":  "verified",
+		"payment_part":       "needs_review",
 		"payment_mispaid":    "needs_review",
 		"finality_broken":    "needs_review",
 		"platform_differs":   "needs_review",
@@ -186,8 +270,11 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"closed":             "closed",
 	},
 	settlement.StateClosed: {
-		"payment_mispaid": "closed",
-		"finality_broken": "closed",
+		"noted":    "closed",
+		"returned": "closed", "return_failed": "closed", "return_prepared": "closed",
+		"payment_mispaid":         "closed",
+		"finality_broken":         "closed",
+		"partial_refund_approved": "closed", "surplus_refund_approved": "closed",
 	},
 }
 
@@ -203,8 +290,11 @@ func TestNextDecidesEveryPairOfStateAndEvent(t *testing.T) {
 			}
 		}
 		for _, kind := range settlement.EventKinds {
-			before := paymentIn(state)
-			got, err := settlement.Next(before, eventOf(kind))
+			before, e := paymentIn(state), eventOf(kind)
+			if kind.Returns() { // of a direct payment somebody must be named
+				e.Receiver, e.Division = stranger, &settlement.Division{ToPayer: settlement.NewAmount(1)}
+			}
+			got, err := settlement.Next(before, e)
 			want, accepted := golden[state][kind]
 			switch {
 			case !accepted:
@@ -229,6 +319,8 @@ func TestNextRefusesWhatLacksItsReason(t *testing.T) {
 	t.Parallel()
 	settled := paymentIn(settlement.StateNeedsReview)
 	settled.PaidBy = txA
+	canceled := paymentIn(settlement.StateNeedsReview)
+	canceled.Flags = []settlement.Flag{settlement.FlagCanceled}
 	withoutTerms := settlement.Payment{Version: 1, State: settlement.StateNeedsReview}
 	nowhere := paymentIn(settlement.StateConfirming)
 	nowhere.Back = ""
@@ -249,11 +341,18 @@ func TestNextRefusesWhatLacksItsReason(t *testing.T) {
 		{"a confirmation of a settled payment", settled, eventOf("payment_confirmed")},
 		{"money accepted that nobody named", paymentIn(settlement.StateNeedsReview), with("accepted_as_paid", func(e *settlement.Event) { e.Sighting = nil })},
 		{"money accepted for an order that has no terms", withoutTerms, eventOf("accepted_as_paid")},
+		{"money accepted for an order that is cancelled", canceled, eventOf("accepted_as_paid")},
 		{"a refund of an order that has no terms", withoutTerms, eventOf("refund_approved")},
 		{"a release of what is not settled", paymentIn(settlement.StateNeedsReview), eventOf("release_decided")},
 		{"a transaction named for an order that has no terms", withoutTerms, eventOf("transaction_named")},
 		{"a transaction without id", paymentIn(settlement.StateAwaitingPayment), with("transaction_named", func(e *settlement.Event) { e.TxID = "" })},
 		{"the transaction that has settled the payment", settled, with("transaction_named", func(e *settlement.Event) { e.TxID = txA })},
+		{"a proof for an order that has no terms", withoutTerms, eventOf("payer_proved")},
+		{"a proof without its wallet", paymentIn(settlement.StateAwaitingPayment), with("payer_proved", func(e *settlement.Event) { e.Proof = nil })},
+		{"a proof by nobody", paymentIn(settlement.StateAwaitingPayment), with("payer_proved", func(e *settlement.Event) { e.Proof = &settlement.PayerProof{TxID: txA} })},
+		{"a proof by the payee", paymentIn(settlement.StateAwaitingPayment), with("payer_proved", func(e *settlement.Event) { e.Proof = &settlement.PayerProof{TxID: txA, Signer: payee} })},
+		{"a proof about another transaction", paymentIn(settlement.StateAwaitingPayment), with("payer_proved", func(e *settlement.Event) { e.TxID = txB })},
+		{"a proof about the transaction that has settled the payment", settled, eventOf("payer_proved")},
 		{"a withdrawal that leads nowhere", nowhere, eventOf("transfer_withdrawn")},
 		{"an unknown event", paymentIn(settlement.StateHeld), eventOf("unheard_of")},
 		{"an unknown state", settlement.Payment{State: "unheard_of"}, eventOf("closed")},
@@ -322,6 +421,8 @@ func TestNextReturnsToWhereItCameFrom(t *testing.T) {
 		{"named, seen, withdrawn, never found", "expired", []settlement.Event{named(txA), seen, withdrawn, absent(txA)}, "expired", "", ""},
 		{"named, seen, found to be none, the seen one withdrawn", "awaiting_payment", []settlement.Event{named(txB), seen, absent(txB), withdrawn}, "awaiting_payment", "", ""},
 		{"another was named before the first was found to be none", "awaiting_payment", []settlement.Event{named(txA), named(txB), absent(txA)}, "verifying", "awaiting_payment", txB},
+		{"a proof makes us look", "expired", []settlement.Event{eventOf("payer_proved")}, "verifying", "expired", txA},
+		{"a proof that the transaction does not bear out", "awaiting_payment", []settlement.Event{eventOf("payer_proved"), absent(txA)}, "awaiting_payment", "", ""},
 		{"a dispute that was dropped while held", "held", []settlement.Event{dispute, drop}, "held", "", ""},
 		{"a dispute that was dropped while verified", "verified", []settlement.Event{dispute, drop}, "verified", "", ""},
 		{"a dispute that was dropped during release", "release_pending", []settlement.Event{dispute, drop}, "release_pending", "", ""},
@@ -348,6 +449,7 @@ func TestNextKeepsWhyAPersonMustDecide(t *testing.T) {
 			Sighting: &settlement.Sighting{TxID: id, Verdict: settlement.Verdict{Code: code}},
 		}
 	}
+	canceled := settlement.Event{Kind: settlement.EventOrderCanceled, Reason: "ORDER_CLOSED"}
 	refused := settlement.Event{Kind: settlement.EventProofRefused, Reason: "PAYMENT_RPC_ERROR", Detail: "platform says no"}
 	for _, tt := range []struct {
 		name   string
@@ -363,7 +465,8 @@ func TestNextKeepsWhyAPersonMustDecide(t *testing.T) {
 		{"a rejected transaction leaves no reason where nobody must decide", "awaiting_payment", []settlement.Event{named(txB), absent(txB)}, "awaiting_payment", ""},
 		{"the right payment ends the review", "expired", []settlement.Event{mispaid(txA, settlement.PaymentLate), eventOf("payment_confirmed")}, "verified", ""},
 		{"a mispayment of a settled payment is no review", "held", []settlement.Event{mispaid(txB, settlement.PayerMismatch)}, "held", ""},
-		{"a payment that was closed says why", "new", []settlement.Event{{Kind: settlement.EventOrderCanceled, Reason: "ORDER_CLOSED"}}, "closed", "ORDER_CLOSED"},
+		{"the right payment of a cancelled order stays before a person", "confirming", []settlement.Event{canceled, eventOf("payment_confirmed")}, "needs_review", "ORDER_CLOSED"},
+		{"a payment that was closed says why", "new", []settlement.Event{canceled}, "closed", "ORDER_CLOSED"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -393,17 +496,24 @@ func TestNextFlags(t *testing.T) {
 	}{
 		{"less than the price", "awaiting_payment", []settlement.Event{under}, []settlement.Flag{"underpaid"}},
 		{"more than the price", "awaiting_payment", []settlement.Event{over}, []settlement.Flag{"overpaid"}},
+		{"more than the price, accepted by the token's policy", "awaiting_payment", []settlement.Event{{
+			Kind:     settlement.EventPaymentConfirmed,
+			Sighting: &settlement.Sighting{TxID: txB, Verdict: settlement.Verdict{Code: settlement.Verified, Detail: settlement.Over}},
+		}}, []settlement.Flag{"overpaid"}},
 		{"sent back in the same transaction", "awaiting_payment", []settlement.Event{returned}, []settlement.Flag{"underpaid"}},
 		{"late", "expired", []settlement.Event{late}, []settlement.Flag{"late"}},
 		{"flags add up, each once, in one order", "expired", []settlement.Event{late, under, late, under, over}, []settlement.Flag{"underpaid", "overpaid", "late"}},
 		{"somebody else's wallet leaves no flag", "awaiting_payment", []settlement.Event{mispaid(settlement.PayerMismatch, "")}, nil},
 		{"a flag outlives the review", "expired", []settlement.Event{late, eventOf("payment_confirmed")}, []settlement.Flag{"late"}},
 		{"money for a payment that is settled", "held", []settlement.Event{under}, []settlement.Flag{"duplicate_transfer"}},
-		{"money after the end", "closed", []settlement.Event{late}, []settlement.Flag{"duplicate_transfer"}},
+		{"money after the end", "refunded", []settlement.Event{late}, []settlement.Flag{"duplicate_transfer"}},
+		{"money after an unpaid payment was closed", "closed", []settlement.Event{under}, []settlement.Flag{"late"}},
+		{"cancelled before the payment", "awaiting_payment", []settlement.Event{eventOf("order_canceled"), under}, []settlement.Flag{"late", "canceled"}},
+		{"cancelled while money was on its way", "confirming", []settlement.Event{eventOf("order_canceled"), eventOf("payment_confirmed")}, []settlement.Flag{"canceled"}},
 		{"a person accepted it", "expired", []settlement.Event{late, eventOf("accepted_as_paid")}, []settlement.Flag{"late", "manual"}},
 		{"a person closed it", "expired", []settlement.Event{eventOf("closed")}, []settlement.Flag{"manual"}},
 		{"a person decided for the payee", "frozen", []settlement.Event{eventOf("release_decided")}, []settlement.Flag{"manual"}},
-		{"a person approved a refund", "held", []settlement.Event{eventOf("refund_approved")}, []settlement.Flag{"manual"}},
+		{"a person approved a refund", "held", []settlement.Event{{Kind: "refund_approved", Receiver: stranger}}, []settlement.Flag{"manual"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -436,8 +546,8 @@ func TestNextDoesNotTouchTheFlagsItWasGiven(t *testing.T) {
 func TestNextSettles(t *testing.T) {
 	t.Parallel()
 	accepted := eventOf(settlement.EventAcceptedAsPaid)
-	acceptedAgain := accepted
-	acceptedAgain.Sighting = &settlement.Sighting{TxID: txB}
+	other := accepted
+	other.Sighting = &settlement.Sighting{TxID: txB}
 
 	got := steps(t, paymentIn(settlement.StateAwaitingPayment), named(txA), eventOf(settlement.EventPaymentConfirmed))
 	if !got.Settled() || got.PaidBy != txA || got.Named != "" || got.Back != "" {
@@ -447,25 +557,70 @@ func TestNextSettles(t *testing.T) {
 	if got.PaidBy != txA || got.Named != "" {
 		t.Errorf("accepted as paid: %+v", got)
 	}
-	got = steps(t, got, eventOf(settlement.EventProofRefused), acceptedAgain)
+	got = steps(t, got, eventOf(settlement.EventProofRefused))
+	if _, err := settlement.Next(got, other); !errors.Is(err, settlement.ErrNotAccepted) {
+		t.Errorf("another transaction accepted for a payment that is settled: %v", err)
+	}
+	got = steps(t, got, accepted)
 	if got.PaidBy != txA || got.State != settlement.StateVerified {
 		t.Errorf("accepted again, the transfer that settled it stays: %+v", got)
 	}
 
 	// A transaction that was named for a settled payment must not be looked for without end.
 	second := eventOf(settlement.EventPaymentMispaid)
-	second.Sighting = &settlement.Sighting{TxID: txB}
+	second.TxID, second.Sighting = txB, &settlement.Sighting{TxID: txB}
 	got = steps(t, got, eventOf(settlement.EventFinalityBroken), named(txB), second)
 	if got.Named != "" || !got.HasFlag(settlement.FlagDuplicateTransfer) {
 		t.Errorf("a second transfer of a settled payment: %+v", got)
 	}
 }
 
+// The look at a named transaction ends with what the look came to, not with what the watcher saw meanwhile: a payer may have
+// proven himself in between.
+func TestNextLooksUntilTheLookHasEnded(t *testing.T) {
+	t.Parallel()
+	seen := eventOf(settlement.EventPaymentMispaid)
+	seen.TxID = ""
+	canceled := eventOf(settlement.EventOrderCanceled)
+	for _, tt := range []struct {
+		name   string
+		events []settlement.Event
+		named  settlement.TxID
+	}{
+		{"mispaid, as the watcher saw it", []settlement.Event{eventOf("payer_proved"), seen}, txA},
+		{"mispaid, as the look found", []settlement.Event{eventOf("payer_proved"), seen, eventOf("payment_mispaid")}, ""},
+		{"of another transaction", []settlement.Event{named(txB), eventOf("payment_mispaid")}, txB},
+		{"paid, for a person to decide", []settlement.Event{named(txA), canceled, eventOf("payment_confirmed")}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := steps(t, paymentIn(settlement.StateAwaitingPayment), tt.events...); got.State != settlement.StateNeedsReview || got.Named != tt.named {
+				t.Errorf("got %s, named %q; want named %q", got.State, got.Named, tt.named)
+			}
+		})
+	}
+}
+
 func TestNextObserves(t *testing.T) {
 	t.Parallel()
-	got := steps(t, paymentIn(settlement.StateVerified), eventOf(settlement.EventProofForbidden))
-	if !got.Observed || got.State != settlement.StateVerified {
+	for _, state := range []settlement.State{settlement.StateNew, settlement.StateVerified} {
+		got := steps(t, paymentIn(state), eventOf(settlement.EventProofForbidden))
+		if !got.Observed || got.State != state {
+			t.Errorf("%s: got %+v", state, got)
+		}
+	}
+}
+
+// What was refused before anybody was told to pay is agreed on anew.
+func TestNextAgreesAnew(t *testing.T) {
+	t.Parallel()
+	refused := steps(t, paymentIn(settlement.StateNew), settlement.Event{Kind: settlement.EventOrderRefused, Reason: "R", Detail: "d"})
+	if got := steps(t, refused, eventOf(settlement.EventRetried)); got.State != settlement.StateNew || got.Reason != "" {
 		t.Errorf("got %+v", got)
+	}
+	refused.Flags = []settlement.Flag{settlement.FlagCanceled}
+	if _, err := settlement.Next(refused, eventOf(settlement.EventRetried)); !errors.Is(err, settlement.ErrNotAccepted) {
+		t.Errorf("of a cancelled order: %v", err)
 	}
 }
 
@@ -474,7 +629,7 @@ func TestStatesSayWhoActsNext(t *testing.T) {
 	want := map[settlement.State]string{
 		"new": "us", "awaiting_payment": "payer", "verifying": "us", "confirming": "chain", "verified": "us",
 		"held": "marketplace", "release_pending": "us", "released": "nobody", "frozen": "person", "refund_pending": "us",
-		"refunded": "nobody", "split": "nobody", "expired": "payer", "needs_review": "person", "closed": "nobody",
+		"refunded": "nobody", "split_pending": "us", "split": "nobody", "expired": "payer", "needs_review": "person", "closed": "nobody",
 	}
 	open := map[settlement.State]bool{"awaiting_payment": true, "verifying": true, "confirming": true, "expired": true, "needs_review": true}
 	for _, state := range settlement.States {

@@ -21,14 +21,21 @@ type Payment struct {
 	Reason Code   // why a person must decide, or why it was closed; empty elsewhere
 	Detail string // for people, beside Reason
 
-	Rail   string // the orchestrator's own word
-	Terms  Terms  // zero until the intent is ready
-	Named  TxID   // the transaction somebody named last, while it is looked for
-	PaidBy TxID   // the transaction whose transfer settled it
+	Rail  string // the orchestrator's own word
+	Terms Terms  // zero until the intent is ready
+	// Received is how much the transfers brought that the payment has consumed.
+	Received Amount
+	Named    TxID // the transaction somebody named last, while it is looked for
+	PaidBy   TxID // the transaction whose transfer settled it
 	// Platform is the orchestrator's own status of the payment when we last read it, an open string.
 	Platform string
 	// Observed: the orchestrator refuses our identity, so it was not told; everything else holds.
 	Observed bool
+
+	// Payout says what money is moved for once a movement of it was prepared, and PaidOut which transaction has moved it on;
+	// while the first is set alone the money may be on its way.
+	Payout  Payout
+	PaidOut TxID
 
 	CreatedAt, UpdatedAt time.Time
 }
@@ -41,18 +48,36 @@ type Terms struct {
 	// Rounded: the price was finer than the token's decimals and was rounded half up.
 	Rounded bool
 	// ProvenPayer is the wallet that signed the pairing which the order was made with; NamedPayer is what the intent
-	// says, which proves nothing. Either may be empty, not both.
+	// says, which proves nothing. Both may be empty only where there is a Reference.
 	ProvenPayer, NamedPayer Address
+	// Reference is a key of this payment alone: a transfer that names it pays this payment, whoever sends it. Empty on
+	// chains whose transfers name none.
+	Reference Address
+	// Custody says who holds the money of an escrow rail. With CustodyVault the Payee is a vault of this payment alone, and
+	// ProvenPayer is where refunds go.
+	Custody Custody
+
+	// Under and Over are by how much less and more than Amount may arrive for the payment to be settled all the same. With
+	// Parts several transfers of less add up.
+	Under, Over Amount
+	Parts       bool
+	// AnyPayer: a transfer of exactly Amount counts also by a wallet that is none of the payers, where it fits this open
+	// payment alone.
+	AnyPayer bool
 
 	NotBefore time.Time // payments in older blocks do not count
 	FromBlock uint64    // the chain's head before the terms were handed out; the payment is in a later block
 	Deadline  time.Time // until when the payer is told to pay
 	Grace     time.Duration
+	Late      time.Duration // how long after the grace a payment is taken all the same, and flagged
 }
 
-// Payers are the wallets whose payment counts.
+// Payers are the wallets whose payment counts; none where the payee is this payment's alone and anybody may pay.
 func (t Terms) Payers() []Address {
 	var payers []Address
+	if t.Custody == CustodyVault {
+		return nil
+	}
 	if t.ProvenPayer != "" {
 		payers = append(payers, t.ProvenPayer)
 	}
@@ -62,6 +87,13 @@ func (t Terms) Payers() []Address {
 	return payers
 }
 
+// Missing is what is still to be paid of the price.
+func (p Payment) Missing() Amount { return p.Terms.Amount.Sub(p.Received) }
+
+// reaches reports whether the sum settles the terms, and exceeds whether it is more than they take.
+func (t Terms) reaches(sum Amount) bool { return sum.Cmp(t.Amount.Sub(t.Under)) >= 0 }
+func (t Terms) exceeds(sum Amount) bool { return sum.Cmp(t.Amount.Add(t.Over)) > 0 }
+
 // Claim is the claim that the transaction pays these terms. Used is left to the caller.
 func (t Terms) Claim(id TxID) Claim {
 	return Claim{
@@ -69,8 +101,13 @@ func (t Terms) Claim(id TxID) Claim {
 		TxID:           id,
 		Want:           Transfer{Token: t.Token.Address, Payee: t.Payee, Amount: t.Amount},
 		Payers:         t.Payers(),
+		Instrument:     t.Reference,
+		AnyPayer:       t.AnyPayer,
+		Under:          t.Under,
+		Over:           t.Over,
+		Parts:          t.Parts,
 		NotBefore:      t.NotBefore,
-		NotAfter:       t.Deadline.Add(t.Grace),
+		NotAfter:       t.Deadline.Add(t.Grace + t.Late),
 		NotBeforeBlock: t.FromBlock,
 	}
 }
@@ -89,12 +126,19 @@ func (p Payment) flaw() string {
 	case p.State == StateVerifying && p.Named == "":
 		return "no transaction is named"
 	case !p.Settled() && slices.Contains([]State{
-		StateVerified, StateHeld, StateReleasePending, StateReleased, StateSplit,
+		StateVerified, StateHeld, StateReleasePending, StateReleased, StateSplitPending, StateSplit,
 	}, p.State):
 		return "no transfer has settled the payment"
+	case p.Terms.Custody == CustodyVault && (p.State == StateReleased || p.State == StateRefunded || p.State == StateSplit) && p.PaidOut == "":
+		return "the money is still in its vault"
+	case p.Terms.Custody == "" && p.State == StateRefunded && p.PaidOut == "":
+		return "nothing was given back"
 	}
 	return ""
 }
+
+// Moving reports whether money of the payment may be on its way.
+func (p Payment) Moving() bool { return p.Payout != "" && p.PaidOut == "" }
 
 // HasFlag reports whether the payment carries the flag.
 func (p Payment) HasFlag(f Flag) bool { return slices.Contains(p.Flags, f) }

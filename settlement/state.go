@@ -32,6 +32,8 @@ const (
 	StateRefundPending State = "refund_pending"
 	// StateRefunded: the payer has the money back and the orchestrator knows. Final.
 	StateRefunded State = "refunded"
+	// StateSplitPending: a split is decided and approved. We act next, by paying both sides their parts.
+	StateSplitPending State = "split_pending"
 	// StateSplit: both sides have their part of the principal and the orchestrator knows. Final.
 	StateSplit State = "split"
 	// StateExpired: not paid in time; still watched for late money. The payer or a person acts next.
@@ -46,7 +48,7 @@ const (
 // States lists every state in the order of a payment's life.
 var States = []State{
 	StateNew, StateAwaitingPayment, StateVerifying, StateConfirming, StateVerified, StateHeld, StateReleasePending,
-	StateReleased, StateFrozen, StateRefundPending, StateRefunded, StateSplit, StateExpired, StateNeedsReview, StateClosed,
+	StateReleased, StateFrozen, StateRefundPending, StateRefunded, StateSplitPending, StateSplit, StateExpired, StateNeedsReview, StateClosed,
 }
 
 // Final reports whether nothing is left to do for the payment. Money that arrives later is still flagged.
@@ -69,7 +71,7 @@ func (s State) remembers() bool {
 // Next is who acts next in the state: us, payer, chain, marketplace, person or nobody.
 func (s State) Next() string {
 	switch s {
-	case StateNew, StateVerifying, StateVerified, StateReleasePending, StateRefundPending:
+	case StateNew, StateVerifying, StateVerified, StateReleasePending, StateRefundPending, StateSplitPending:
 		return "us"
 	case StateAwaitingPayment, StateExpired:
 		return "payer"
@@ -90,13 +92,15 @@ type Flag string
 const (
 	FlagUnderpaid         Flag = "underpaid"          // less than the price arrived
 	FlagOverpaid          Flag = "overpaid"           // more than the price arrived
-	FlagLate              Flag = "late"               // money arrived after the deadline and its grace
+	FlagLate              Flag = "late"               // money arrived after the deadline and its grace, or after an unpaid payment was closed
 	FlagDuplicateTransfer Flag = "duplicate_transfer" // a further transfer arrived: beside the one that settled it, or after its end
+	FlagReorged           Flag = "reorged"            // a part that counted has left the chain with its block
+	FlagCanceled          Flag = "canceled"           // the marketplace cancelled the order: no proof is posted any more
 	FlagManual            Flag = "manual"             // a person decided something about it
 )
 
 // Flags lists every flag.
-var Flags = []Flag{FlagUnderpaid, FlagOverpaid, FlagLate, FlagDuplicateTransfer, FlagManual}
+var Flags = []Flag{FlagUnderpaid, FlagOverpaid, FlagLate, FlagDuplicateTransfer, FlagReorged, FlagCanceled, FlagManual}
 
 // flagOf is the flag that a rejection with money moved leaves behind, if any.
 func flagOf(v Verdict) (Flag, bool) {

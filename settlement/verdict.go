@@ -39,7 +39,7 @@ const (
 	TransferAmbiguous   Code = "TRANSFER_AMBIGUOUS"    // more than one reading, and choosing could be wrong
 	ReferenceMismatch   Code = "REFERENCE_MISMATCH"    // the memo, reference or nonce the intent demands is missing
 	PaymentStale        Code = "PAYMENT_STALE"         // older than the intent
-	PaymentLate         Code = "PAYMENT_LATE"          // after the deadline and its grace
+	PaymentLate         Code = "PAYMENT_LATE"          // after the deadline and its grace, or after the payment was closed
 	TransferAlreadyUsed Code = "TRANSFER_ALREADY_USED" // fits, but settles another order
 	ProofExpired        Code = "PROOF_EXPIRED"         // never found until the deadline; a later proof reopens it
 
@@ -59,12 +59,17 @@ const (
 	RPCDecodeFailed       Code = "RPC_DECODE_FAILED"
 )
 
-// Details of AmountMismatch.
+// Details of AmountMismatch; Under and Over are also those of Verified, where less or more than the price is taken.
 const (
-	Under    = "under"
-	Over     = "over"
-	Returned = "returned"
+	Under       = "under"
+	Over        = "over"
+	FeeWithheld = "fee_withheld" // the payer sent the price, and a part of it went elsewhere in the same transaction
+	Returned    = "returned"     // it arrived, and went back in the same transaction
+	Part        = "part"         // less than the price, and adds up with others
 )
+
+// Replaced is the detail of ProofExpired for a transaction whose sender's nonce was used up by another one.
+const Replaced = "replaced"
 
 // Outcome is the class that a verdict's code belongs to; empty for codes that are not verdicts.
 func (c Code) Outcome() Outcome {
@@ -95,10 +100,16 @@ func (c Code) MoneyMoved() bool {
 // Verdict is a fact about a claim.
 type Verdict struct {
 	Code     Code
-	Detail   string    // of AmountMismatch: under, over, fee_withheld, returned; else empty
+	Detail   string    // of AmountMismatch: under, over, fee_withheld, returned, part; of Verified: under, over; of ProofExpired: replaced
 	Transfer *Transfer // confirmed: the transfer that pays; rejected: the one that came nearest, if any
+	// Parts are all transfers that pay together, Transfer being the first; nil where one alone pays.
+	Parts    []Transfer
 	Evidence *Evidence // what was seen; nil while the transaction is in no block
+	Slot     *Slot     // of TxPending, for a later claim; else nil
 }
+
+// IsPart reports whether the transfer is a part of the price.
+func (v Verdict) IsPart() bool { return v.Code == AmountMismatch && v.Detail == Part }
 
 // Outcome is the class of the verdict.
 func (v Verdict) Outcome() Outcome { return v.Code.Outcome() }
@@ -110,12 +121,17 @@ type Evidence struct {
 	Block     uint64    `json:"block"`
 	BlockHash string    `json:"block_hash"`
 	BlockTime time.Time `json:"block_time"`
-	Finality  string    `json:"finality"` // the rule relied on: "finalized", "safe", "depth 12"
-	Head      uint64    `json:"head"`     // the highest block that the rule called final at the time of the look
+	Finality  Finality  `json:"finality"`        // the rule relied on
+	Head      uint64    `json:"head"`            // the highest block that the rule called final at the time of the look
+	Trust     string    `json:"trust,omitempty"` // whose word was enough: "single", "quorum:2", "proof:2"
 	TxSender  string    `json:"tx_sender,omitempty"`
-	Endpoints []string  `json:"endpoints"` // names from configuration, never URLs
-	Digests   []string  `json:"digests"`   // SHA-256 of the answers relied on, hex
-	LookedAt  time.Time `json:"looked_at"`
+	// Solana only, of the transfer that the verdict names: the token accounts and who allowed it.
+	Source      string    `json:"source,omitempty"`
+	Destination string    `json:"destination,omitempty"`
+	Authority   string    `json:"authority,omitempty"`
+	Endpoints   []string  `json:"endpoints"` // names from configuration, never URLs
+	Digests     []string  `json:"digests"`   // SHA-256 of the answers relied on, hex
+	LookedAt    time.Time `json:"looked_at"`
 }
 
 // LookError means that we could not look; it says nothing about the payment, and the look is to be repeated.

@@ -21,20 +21,37 @@ type APIKey struct {
 	Scope       string // read, operate or admin
 	CreatedAt   time.Time
 	RevokedAt   *time.Time
+	// Person is whose key it is; nil for a machine's. Of those that APIKeys lists it has the name alone.
+	Person *Person
+}
+
+// Person is somebody who may use the API.
+type Person struct {
+	ID              settlement.PaymentID // a UUIDv7
+	Issuer, Subject string               // OpenID Connect
+	Name            string
+	Marketplace     string // empty: all marketplaces, with scope admin only
+	Scope           string // read, operate or admin
+	ScopeSince      time.Time
+	CreatedAt       time.Time
+	RevokedAt       *time.Time
 }
 
 // CreateAPIKey stores a key by its hash.
 func CreateAPIKey(ctx context.Context, db DB, k APIKey, hash [sha256.Size]byte) error {
-	err := sqlcgen.New(db).InsertAPIKey(ctx, sqlcgen.InsertAPIKeyParams{
+	p := sqlcgen.InsertAPIKeyParams{
 		ID: k.ID, Marketplace: optional(k.Marketplace), Name: k.Name, Scope: k.Scope, Hash: hash[:], Now: k.CreatedAt,
-	})
-	if err != nil {
+	}
+	if k.Person != nil {
+		p.PersonID = &k.Person.ID
+	}
+	if err := sqlcgen.New(db).InsertAPIKey(ctx, p); err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
 	}
 	return nil
 }
 
-// APIKeyByHash returns ErrNotFound for a key that is unknown or revoked.
+// APIKeyByHash returns ErrNotFound for a key that is unknown or revoked, or whose person is.
 func APIKeyByHash(ctx context.Context, db DB, hash [sha256.Size]byte) (APIKey, error) {
 	r, err := sqlcgen.New(db).APIKeyByHash(ctx, hash[:])
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -43,7 +60,13 @@ func APIKeyByHash(ctx context.Context, db DB, hash [sha256.Size]byte) (APIKey, e
 	if err != nil {
 		return APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
-	return APIKey{ID: r.ID, Marketplace: text(r.Marketplace), Name: r.Name, Scope: r.Scope}, nil
+	k := APIKey{ID: r.ID, Marketplace: text(r.Marketplace), Name: r.Name, Scope: r.Scope, CreatedAt: r.CreatedAt.UTC()}
+	if r.PersonID != nil {
+		k.Person = &Person{
+			ID: *r.PersonID, Name: text(r.PersonName), Marketplace: text(r.PersonMarketplace), Scope: text(r.PersonScope), ScopeSince: r.PersonScopeSince.UTC(),
+		}
+	}
+	return k, nil
 }
 
 // APIKeys lists all keys, revoked ones too, oldest first.
@@ -55,8 +78,79 @@ func APIKeys(ctx context.Context, db DB) ([]APIKey, error) {
 	keys := make([]APIKey, len(rows))
 	for i, r := range rows {
 		keys[i] = APIKey{ID: r.ID, Marketplace: text(r.Marketplace), Name: r.Name, Scope: r.Scope, CreatedAt: r.CreatedAt.UTC(), RevokedAt: r.RevokedAt}
+		if r.PersonName != nil {
+			keys[i].Person = &Person{Name: *r.PersonName}
+		}
 	}
 	return keys, nil
+}
+
+// CreatePerson records somebody who may use the API; scope and person count from now on.
+func CreatePerson(ctx context.Context, db DB, p Person) error {
+	err := sqlcgen.New(db).InsertPerson(ctx, sqlcgen.InsertPersonParams{
+		ID: p.ID, Issuer: p.Issuer, Subject: p.Subject, Name: p.Name, Marketplace: optional(p.Marketplace), Scope: p.Scope, Now: p.CreatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("add person %q: %w", p.Name, err)
+	}
+	return nil
+}
+
+// PersonBySubject returns ErrNotFound for one that is unknown or revoked.
+func PersonBySubject(ctx context.Context, db DB, issuer, subject string) (Person, error) {
+	r, err := sqlcgen.New(db).PersonBySubject(ctx, sqlcgen.PersonBySubjectParams{Issuer: issuer, Subject: subject})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Person{}, ErrNotFound
+	}
+	if err != nil {
+		return Person{}, fmt.Errorf("read person: %w", err)
+	}
+	return Person{
+		ID: r.ID, Issuer: issuer, Subject: subject, Name: r.Name, Marketplace: text(r.Marketplace), Scope: r.Scope, ScopeSince: r.ScopeSince.UTC(),
+	}, nil
+}
+
+// Persons lists everybody, revoked ones too, oldest first.
+func Persons(ctx context.Context, db DB) ([]Person, error) {
+	rows, err := sqlcgen.New(db).Persons(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list persons: %w", err)
+	}
+	persons := make([]Person, len(rows))
+	for i, r := range rows {
+		persons[i] = Person{
+			ID: r.ID, Issuer: r.Issuer, Subject: r.Subject, Name: r.Name, Marketplace: text(r.Marketplace), Scope: r.Scope,
+			ScopeSince: r.ScopeSince.UTC(), CreatedAt: r.CreatedAt.UTC(), RevokedAt: r.RevokedAt,
+		}
+	}
+	return persons, nil
+}
+
+// SetPersonScope gives the person another scope or marketplace, which counts from now on. It returns ErrNotFound for one that
+// does not exist or is revoked.
+func SetPersonScope(ctx context.Context, db DB, id settlement.PaymentID, scope, marketplace string, now time.Time) error {
+	n, err := sqlcgen.New(db).SetPersonScope(ctx, sqlcgen.SetPersonScopeParams{
+		Scope: scope, Now: now, Marketplace: optional(marketplace), ID: id,
+	})
+	if err != nil {
+		return fmt.Errorf("change person %s: %w", id, err)
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// RevokePerson ends the person and all of his keys. It returns ErrNotFound for one that does not exist or is revoked already.
+func RevokePerson(ctx context.Context, db DB, id settlement.PaymentID, now time.Time) error {
+	n, err := sqlcgen.New(db).RevokePerson(ctx, sqlcgen.RevokePersonParams{Now: now, ID: id})
+	if err != nil {
+		return fmt.Errorf("revoke person %s: %w", id, err)
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
 }
 
 // RevokeAPIKey returns ErrNotFound for a key that does not exist or is revoked already.

@@ -25,9 +25,8 @@ func TestAPIKeys(t *testing.T) {
 	}
 	for _, k := range []store.APIKey{one, all} {
 		got, err := store.APIKeyByHash(t.Context(), pool, hashOf(k))
-		k.CreatedAt = time.Time{}
-		if err != nil || got != k {
-			t.Errorf("got %+v, err %v, want %+v", got, err, k)
+		if diff := cmp.Diff(k, got, cmp.Comparer(time.Time.Equal)); err != nil || diff != "" {
+			t.Errorf("err %v (-want +got):\n%s", err, diff)
 		}
 	}
 	if err := store.RevokeAPIKey(t.Context(), pool, one.ID, now.Add(time.Hour)); err != nil {

@@ -21,8 +21,8 @@ type Cursor struct {
 	WatchXID string
 }
 
-// ErrFenced means that another process has taken over the chain.
-var ErrFenced = errors.New("another process watches the chain now")
+// ErrFenced means that another process has taken over the chain, or the listing.
+var ErrFenced = errors.New("another process has taken over")
 
 // ChainCursor returns ErrNotFound for a chain that was never scanned.
 func ChainCursor(ctx context.Context, db DB, chain settlement.ChainID) (Cursor, error) {
@@ -79,12 +79,22 @@ func SaveBlock(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, b settl
 
 // SavedBlock returns ErrNotFound for a block that is not remembered.
 func SavedBlock(ctx context.Context, db DB, chain settlement.ChainID, number uint64) (settlement.Block, error) {
-	r, err := sqlcgen.New(db).ChainBlock(ctx, sqlcgen.ChainBlockParams{Chain: string(chain), Number: int64(number)})
+	b, err := LastSavedBlock(ctx, db, chain, number)
+	if err == nil && b.Number != number {
+		return settlement.Block{}, ErrNotFound
+	}
+	return b, err
+}
+
+// LastSavedBlock is the highest remembered block up to a number, or ErrNotFound. Of blocks that were searched in ranges not
+// every one is remembered.
+func LastSavedBlock(ctx context.Context, db DB, chain settlement.ChainID, upTo uint64) (settlement.Block, error) {
+	r, err := sqlcgen.New(db).LastChainBlock(ctx, sqlcgen.LastChainBlockParams{Chain: string(chain), Number: int64(upTo)})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return settlement.Block{}, ErrNotFound
 	}
 	if err != nil {
-		return settlement.Block{}, fmt.Errorf("read block %d of %s: %w", number, chain, err)
+		return settlement.Block{}, fmt.Errorf("read block %d of %s: %w", upTo, chain, err)
 	}
 	return settlement.Block{Number: uint64(r.Number), Hash: settlement.BlockHash(r.Hash), Time: r.Time.UTC()}, nil
 }
@@ -111,7 +121,7 @@ func DropBlocksFrom(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, nu
 	return nil
 }
 
-// DropBlocksBelow forgets the blocks below a number: they are final.
+// DropBlocksBelow forgets final blocks: those below the last one that is remembered up to the number.
 func DropBlocksBelow(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, number uint64) error {
 	err := sqlcgen.New(tx).DropChainBlocksBelow(ctx, sqlcgen.DropChainBlocksBelowParams{Chain: string(chain), Number: int64(number)})
 	if err != nil {
@@ -128,7 +138,10 @@ type WatchedPayment struct {
 	Payee     settlement.Address
 	FromBlock uint64
 	Watched   bool
+	Vault     bool // the payee is a vault of ours, and of this payment alone
 	Fresh     bool // opened since the chain's cursor last vouched for having looked for it
+	Awaited   bool // its money is expected, or on its way
+	CreatedAt time.Time
 }
 
 // WatchedPayments reads every watched payment, and the snapshot to go on from with WatchChanges.
@@ -143,7 +156,7 @@ func WatchedPayments(ctx context.Context, db DB) (payments []WatchedPayment, sna
 		return nil, "", fmt.Errorf("read watched payments: %w", err)
 	}
 	for _, r := range rows {
-		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), true, r.Fresh})
+		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), true, r.Vault, r.Fresh, r.Awaited, r.CreatedAt.UTC()})
 	}
 	return payments, snapshot, nil
 }
@@ -160,7 +173,7 @@ func WatchChanges(ctx context.Context, db DB, since string) (payments []WatchedP
 		return nil, "", fmt.Errorf("read changed payments: %w", err)
 	}
 	for _, r := range rows {
-		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), r.Watched, true})
+		payments = append(payments, WatchedPayment{r.ID, settlement.ChainID(*r.Chain), settlement.Address(r.Token), settlement.Address(r.Payee), uint64(*r.FromBlock), r.Watched, r.Vault, true, r.Awaited, r.CreatedAt.UTC()})
 	}
 	return payments, snapshot, nil
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -106,6 +107,41 @@ func TestBlocksAreRememberedUntilFinal(t *testing.T) {
 	}
 }
 
+// Of blocks that were searched in ranges not every one is remembered, and one that is always stays to go back to.
+func TestRememberedBlocksWithHoles(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	save := func(numbers ...uint64) {
+		inTx(t, pool, func(tx pgx.Tx) (err error) {
+			for _, n := range numbers {
+				err = errors.Join(err, store.SaveBlock(t.Context(), tx, chain, block(n, "a")))
+			}
+			return err
+		})
+	}
+	last := func(upTo, want uint64) {
+		t.Helper()
+		got, err := store.LastSavedBlock(t.Context(), pool, chain, upTo)
+		if want == 0 && !errors.Is(err, store.ErrNotFound) || want != 0 && (err != nil || got != block(want, "a")) {
+			t.Errorf("last block up to %d: %+v, %v; want %d", upTo, got, err, want)
+		}
+	}
+	save(10, 500, 1000)
+	last(9, 0)
+	last(10, 10)
+	last(499, 10)
+	last(500, 500)
+	last(2000, 1000)
+	if _, err := store.SavedBlock(t.Context(), pool, chain, 501); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a block between two: %v, want not found", err)
+	}
+	inTx(t, pool, func(tx pgx.Tx) error { return store.DropBlocksBelow(t.Context(), tx, chain, 999) })
+	last(999, 500)
+	last(499, 0)
+	inTx(t, pool, func(tx pgx.Tx) error { return store.DropBlocksBelow(t.Context(), tx, chain, 499) })
+	last(999, 500)
+}
+
 // atRest waits until no transaction of the whole cluster, other tests' among them, is older than the last change, and
 // returns the snapshot from which nothing is read again.
 func atRest(t *testing.T, pool *pgxpool.Pool, snapshot string) string {
@@ -131,12 +167,21 @@ func TestWatchedPayments(t *testing.T) {
 	insert(t, pool, 1) // no terms: not watched
 	open(t, pool, 2, terms(10, alice, ""))
 	open(t, pool, 3, terms(10, alice, ""))
+	open(t, pool, 5, terms(10, alice, ""))
 	play(t, pool, 3, settlement.Event{Kind: settlement.EventClosed})
+	play(t, pool, 5, settlement.Event{Kind: settlement.EventClosed}) // still watched for late money
+	inTx(t, pool, func(tx pgx.Tx) error {
+		return store.EndWatch(t.Context(), tx, []settlement.PaymentID{id(2), id(3)}) // one that can be paid stays
+	})
 	payments, snapshot, err := store.WatchedPayments(t.Context(), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []store.WatchedPayment{{ID: id(2), Chain: chain, Token: token, Payee: payee, FromBlock: 100, Watched: true, Fresh: true}}
+	slices.SortFunc(payments, func(a, b store.WatchedPayment) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	want := []store.WatchedPayment{
+		{ID: id(2), Chain: chain, Token: token, Payee: payee, FromBlock: 100, Watched: true, Fresh: true, Awaited: true, CreatedAt: now},
+		{ID: id(5), Chain: chain, Token: token, Payee: payee, FromBlock: 100, Watched: true, Fresh: true, CreatedAt: now},
+	}
 	if diff := cmp.Diff(want, payments); diff != "" {
 		t.Errorf("watched (-want +got):\n%s", diff)
 	}
@@ -162,7 +207,7 @@ func TestWatchedPayments(t *testing.T) {
 	for _, p := range payments {
 		fresh[p.ID] = p.Fresh
 	}
-	if diff := cmp.Diff(map[settlement.PaymentID]bool{id(2): false, id(4): true}, fresh); diff != "" {
+	if diff := cmp.Diff(map[settlement.PaymentID]bool{id(2): false, id(4): true, id(5): false}, fresh); diff != "" {
 		t.Errorf("fresh (-want +got):\n%s", diff)
 	}
 

@@ -24,6 +24,7 @@ type Record struct {
 	Reason   settlement.Code
 	Detail   string
 	TxID     settlement.TxID
+	Decision *settlement.Decision // nil for what no one decided
 	At       time.Time
 }
 
@@ -79,6 +80,9 @@ func AppendHistory(ctx context.Context, tx pgx.Tx, records []Record, at time.Tim
 		p.Reasons = append(p.Reasons, string(r.Reason))
 		p.Details = append(p.Details, r.Detail)
 		p.Txids = append(p.Txids, nullable(r.TxID))
+		actor, name, origin, weight := r.decision()
+		p.Actors, p.ActorNames = append(p.Actors, actor), append(p.ActorNames, name)
+		p.Origins, p.Weights = append(p.Origins, origin), append(p.Weights, weight)
 	}
 	err = q.InsertAuditBatch(ctx, sqlcgen.InsertAuditBatchParams{
 		Seq: head.Seq + 1, Previous: head.Digest, Digest: AuditDigest(head.Digest, records), Events: int32(len(records)), At: at,
@@ -92,8 +96,20 @@ func AppendHistory(ctx context.Context, tx pgx.Tx, records []Record, at time.Tim
 	return nil
 }
 
+// decision is the decision in text, empty for none.
+func (r Record) decision() (actor, name, origin, weight string) {
+	d := r.Decision
+	if d == nil {
+		return "", "", "", ""
+	}
+	if !d.Weight.IsZero() {
+		weight = d.Weight.String()
+	}
+	return d.Actor.String(), d.Name, d.Origin, weight
+}
+
 // AuditDigest is SHA-256 over the previous digest and the records in the order of payment id and version, each field
-// preceded by its length as eight big-endian bytes. Times are left out: they are recorded once for the whole batch.
+// preceded by its length as eight big-endian bytes; a record that somebody decided has four fields more. Times are left out: they are recorded once for the whole batch.
 func AuditDigest(previous []byte, records []Record) []byte {
 	h := sha256.New()
 	write := func(field []byte) {
@@ -108,6 +124,12 @@ func AuditDigest(previous []byte, records []Record) []byte {
 		write(binary.BigEndian.AppendUint64(nil, uint64(r.Version)))
 		for _, text := range []string{r.EventID, string(r.Kind), string(r.From), string(r.To), string(r.Reason), r.Detail, string(r.TxID)} {
 			write([]byte(text))
+		}
+		if r.Decision != nil {
+			actor, name, origin, weight := r.decision()
+			for _, text := range []string{actor, name, origin, weight} {
+				write([]byte(text))
+			}
 		}
 	}
 	return h.Sum(nil)
@@ -126,6 +148,14 @@ func History(ctx context.Context, db DB, id settlement.PaymentID) ([]Record, err
 			From: settlement.State(r.FromState), To: settlement.State(r.ToState), Reason: settlement.Code(r.Reason),
 			Detail: r.Detail, TxID: settlement.TxID(r.Txid), At: r.At.UTC(),
 		}
+		if r.Actor == nil {
+			continue
+		}
+		weight, err := parseAmount(r.Weight)
+		if err != nil {
+			return nil, fmt.Errorf("read history of %s: %w", id, err)
+		}
+		records[i].Decision = &settlement.Decision{Actor: *r.Actor, Name: text(r.ActorName), Origin: text(r.Origin), Weight: weight}
 	}
 	return records, nil
 }

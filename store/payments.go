@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func payment(r sqlcgen.PaymentsRow) (settlement.Payment, error) {
 		Version: r.Version, State: settlement.State(r.State), Back: settlement.State(r.Back),
 		Reason: settlement.Code(r.Reason), Detail: r.Detail, Rail: r.Rail,
 		Named: settlement.TxID(r.NamedTxid), PaidBy: settlement.TxID(r.PaidBy),
-		Platform: r.Platform, Observed: r.Observed, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		Platform: r.Platform, Observed: r.Observed, Payout: settlement.Payout(r.Payout), PaidOut: settlement.TxID(r.PaidOut), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 	for _, f := range r.Flags {
 		p.Flags = append(p.Flags, settlement.Flag(f))
@@ -98,8 +99,8 @@ func payment(r sqlcgen.PaymentsRow) (settlement.Payment, error) {
 	if r.Payee == nil {
 		return p, nil
 	}
-	amount, err := parseAmount(r.Amount)
-	if err != nil {
+	var amount, under, over settlement.Amount
+	if err := parseAmounts([]string{r.Amount, r.UnderBy, r.OverBy, r.Received}, &amount, &under, &over, &p.Received); err != nil {
 		return p, fmt.Errorf("read payment %s: %w", r.ID, err)
 	}
 	p.Terms = settlement.Terms{
@@ -108,9 +109,10 @@ func payment(r sqlcgen.PaymentsRow) (settlement.Payment, error) {
 			Decimals: uint8(*r.TokenDecimals),
 		},
 		Payee: settlement.Address(r.Payee), Amount: amount, Rounded: r.Rounded,
-		ProvenPayer: settlement.Address(r.ProvenPayer), NamedPayer: settlement.Address(r.NamedPayer),
+		ProvenPayer: settlement.Address(r.ProvenPayer), NamedPayer: settlement.Address(r.NamedPayer), Reference: settlement.Address(r.Reference),
 		NotBefore: r.NotBefore.UTC(), FromBlock: uint64(*r.FromBlock), Deadline: r.Deadline.UTC(),
-		Grace: time.Duration(*r.GraceSeconds) * time.Second,
+		Grace: time.Duration(*r.GraceSeconds) * time.Second, Custody: settlement.Custody(r.Custody),
+		Under: under, Over: over, Parts: r.Parts, Late: time.Duration(r.LateSeconds) * time.Second, AnyPayer: r.AnyPayer,
 	}
 	return p, nil
 }
@@ -142,6 +144,9 @@ func SavePayments(ctx context.Context, tx pgx.Tx, changes []Change, now time.Tim
 		p.PaidBys = append(p.PaidBys, nullable(n.PaidBy))
 		p.Platforms = append(p.Platforms, n.Platform)
 		p.Observeds = append(p.Observeds, n.Observed)
+		p.Payouts = append(p.Payouts, string(n.Payout))
+		p.PaidOuts = append(p.PaidOuts, nullable(n.PaidOut))
+		p.Receiveds = append(p.Receiveds, n.Received.String())
 		p.DueAts = append(p.DueAts, c.DueAt)
 		if t := n.Terms; c.Old.Terms.Payee == "" && t.Payee != "" {
 			terms.Ids = append(terms.Ids, n.ID)
@@ -154,10 +159,17 @@ func SavePayments(ctx context.Context, tx pgx.Tx, changes []Change, now time.Tim
 			terms.Roundeds = append(terms.Roundeds, t.Rounded)
 			terms.ProvenPayers = append(terms.ProvenPayers, nullable(t.ProvenPayer))
 			terms.NamedPayers = append(terms.NamedPayers, nullable(t.NamedPayer))
+			terms.PaymentReferences = append(terms.PaymentReferences, nullable(t.Reference))
 			terms.NotBefores = append(terms.NotBefores, t.NotBefore)
 			terms.FromBlocks = append(terms.FromBlocks, int64(t.FromBlock))
 			terms.Deadlines = append(terms.Deadlines, t.Deadline)
 			terms.GraceSeconds = append(terms.GraceSeconds, int32(t.Grace/time.Second))
+			terms.Custodies = append(terms.Custodies, string(t.Custody))
+			terms.UnderBys = append(terms.UnderBys, t.Under.String())
+			terms.OverBys = append(terms.OverBys, t.Over.String())
+			terms.Parts = append(terms.Parts, t.Parts)
+			terms.LateSeconds = append(terms.LateSeconds, int32(t.Late/time.Second))
+			terms.AnyPayers = append(terms.AnyPayers, t.AnyPayer)
 		}
 	}
 	q := sqlcgen.New(tx)
@@ -183,11 +195,11 @@ func SavePayments(ctx context.Context, tx pgx.Tx, changes []Change, now time.Tim
 
 // ClaimedPayment is a payment that one job works on.
 type ClaimedPayment struct {
-	ID      settlement.PaymentID
-	Version int64
+	settlement.Payment
 	// Posting: a proof may have been posted by a run that did not come to its end; read back before posting again.
 	Posting  bool
 	Attempts int
+	Slot     *settlement.Slot // where the named transaction waited; nil while it was not seen waiting
 }
 
 // ClaimPayments gives those of the payments that are in one of the states to the job, until leaseUntil. A payment that another
@@ -202,7 +214,26 @@ func ClaimPayments(ctx context.Context, db DB, job int64, ids []settlement.Payme
 	}
 	claimed := make([]ClaimedPayment, len(rows))
 	for i, r := range rows {
-		claimed[i] = ClaimedPayment{ID: r.ID, Version: r.Version, Posting: r.WasPosting, Attempts: int(r.Attempts)}
+		claimed[i] = ClaimedPayment{Posting: r.WasPosting, Attempts: int(r.Attempts)}
+		claimed[i].Payment, err = payment(sqlcgen.PaymentsRow{
+			ID: r.ID, Marketplace: r.Marketplace, OrderID: r.OrderID, MachineID: r.MachineID, Version: r.Version, State: r.State, Back: r.Back,
+			Flags: r.Flags, Reason: r.Reason, Detail: r.Detail, Rail: r.Rail, Chain: r.Chain, Token: r.Token, TokenSymbol: r.TokenSymbol,
+			TokenDecimals: r.TokenDecimals, Payee: r.Payee, Amount: r.Amount, Rounded: r.Rounded, ProvenPayer: r.ProvenPayer,
+			NamedPayer: r.NamedPayer, Reference: r.Reference, NotBefore: r.NotBefore, FromBlock: r.FromBlock, Deadline: r.Deadline, GraceSeconds: r.GraceSeconds,
+			NamedTxid: r.NamedTxid, PaidBy: r.PaidBy, Platform: r.Platform, Observed: r.Observed, Custody: r.Custody, Payout: r.Payout, PaidOut: r.PaidOut,
+			UnderBy: r.UnderBy, OverBy: r.OverBy, Parts: r.Parts, LateSeconds: r.LateSeconds, AnyPayer: r.AnyPayer, Received: r.Received,
+			CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if r.NamedSender != nil {
+			nonce, err := strconv.ParseUint(r.NamedNonce, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("read the named transaction of payment %s: %w", r.ID, err)
+			}
+			claimed[i].Slot = &settlement.Slot{Sender: settlement.Address(r.NamedSender), Nonce: nonce}
+		}
 	}
 	return claimed, nil
 }
@@ -212,7 +243,8 @@ type Postponed struct {
 	ID      settlement.PaymentID
 	Version int64
 	DueAt   time.Time
-	Unknown bool // the call may have acted: the mark of ClaimPayments stays
+	Unknown bool             // the call may have acted: the mark of ClaimPayments stays
+	Slot    *settlement.Slot // where the named transaction waits; nil keeps what is known
 }
 
 // PostponePayments gives payments back that the job has claimed. One that has changed since, or that another job has taken
@@ -227,9 +259,30 @@ func PostponePayments(ctx context.Context, db DB, job int64, postponed []Postpon
 		p.Versions = append(p.Versions, n.Version)
 		p.DueAts = append(p.DueAts, n.DueAt)
 		p.Unknowns = append(p.Unknowns, n.Unknown)
+		slot := settlement.Slot{}
+		if n.Slot != nil {
+			slot = *n.Slot
+		}
+		p.Senders = append(p.Senders, nullable(slot.Sender))
+		p.Nonces = append(p.Nonces, strconv.FormatUint(slot.Nonce, 10))
 	}
 	if err := sqlcgen.New(db).PostponePayments(ctx, p); err != nil {
 		return fmt.Errorf("postpone %d payments: %w", len(postponed), err)
+	}
+	return nil
+}
+
+// RedatePayments says of payments that were taken as due when they really are.
+func RedatePayments(ctx context.Context, tx pgx.Tx, dates []Postponed) error {
+	if len(dates) == 0 {
+		return nil
+	}
+	var p sqlcgen.RedatePaymentsParams
+	for _, n := range dates {
+		p.Ids, p.Versions, p.DueAts = append(p.Ids, n.ID), append(p.Versions, n.Version), append(p.DueAts, n.DueAt)
+	}
+	if err := sqlcgen.New(tx).RedatePayments(ctx, p); err != nil {
+		return fmt.Errorf("date %d payments: %w", len(dates), err)
 	}
 	return nil
 }
@@ -254,6 +307,28 @@ func TakeDuePayments(ctx context.Context, db DB, now, leaseUntil time.Time, limi
 	return due, nil
 }
 
+// RestPayments notes that nothing is due for the payments.
+func RestPayments(ctx context.Context, tx pgx.Tx, ids []settlement.PaymentID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := sqlcgen.New(tx).RestPayments(ctx, ids); err != nil {
+		return fmt.Errorf("let %d payments rest: %w", len(ids), err)
+	}
+	return nil
+}
+
+// EndWatch ends the watch for late money of payments that are in a final state.
+func EndWatch(ctx context.Context, tx pgx.Tx, ids []settlement.PaymentID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := sqlcgen.New(tx).EndWatch(ctx, ids); err != nil {
+		return fmt.Errorf("end the watch of %d payments: %w", len(ids), err)
+	}
+	return nil
+}
+
 // PaymentIDByPayToken returns ErrNotFound for a token that is nobody's.
 func PaymentIDByPayToken(ctx context.Context, db DB, hash [32]byte) (settlement.PaymentID, error) {
 	id, err := sqlcgen.New(db).PaymentIDByPayToken(ctx, hash[:])
@@ -264,26 +339,4 @@ func PaymentIDByPayToken(ctx context.Context, db DB, hash [32]byte) (settlement.
 		return id, fmt.Errorf("read payment of a pay token: %w", err)
 	}
 	return id, nil
-}
-
-// PaymentFilter selects payments; empty fields select all.
-type PaymentFilter struct {
-	Marketplace string
-	State       settlement.State
-	Flag        settlement.Flag
-	OrderID     string
-	After       settlement.PaymentID // exclusive; payments come in the order of their ids, oldest first
-	Limit       int
-}
-
-// ListPayments reads the payments that the filter selects.
-func ListPayments(ctx context.Context, db DB, f PaymentFilter) ([]settlement.Payment, error) {
-	ids, err := sqlcgen.New(db).ListPaymentIDs(ctx, sqlcgen.ListPaymentIDsParams{
-		AllMarketplaces: f.Marketplace == "", Marketplace: f.Marketplace, State: string(f.State), Flag: string(f.Flag),
-		OrderID: f.OrderID, After: f.After, RowLimit: int32(f.Limit),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list payments: %w", err)
-	}
-	return Payments(ctx, db, ids)
 }

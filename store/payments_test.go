@@ -205,6 +205,8 @@ func TestSchemaKnowsTheStates(t *testing.T) {
 			next.Back = settlement.StateAwaitingPayment
 		case settlement.StateFrozen:
 			next.Back, next.PaidBy = settlement.StateHeld, txid("a")
+		case settlement.StateRefunded:
+			next.PaidBy, next.Payout, next.PaidOut = txid("a"), settlement.PayoutRefund, txid("b")
 		default:
 			if !state.Open() {
 				next.PaidBy = txid("a")
@@ -219,7 +221,7 @@ func TestSchemaKnowsTheStates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if isOpen != state.Open() || (finishedAt != nil) != state.Final() || watched == state.Final() {
+		if isOpen != state.Open() || (finishedAt != nil) != state.Final() || !watched {
 			t.Errorf("%s: open %v, watched %v, finished %v", state, isOpen, watched, finishedAt)
 		}
 	}
@@ -241,11 +243,13 @@ func TestClaimPaymentsLeases(t *testing.T) {
 		return got
 	}
 	both := func(posting bool, attempts int) []store.ClaimedPayment {
-		return []store.ClaimedPayment{{ID: id(1), Version: 1, Posting: posting, Attempts: attempts}, {ID: id(2), Version: 1, Posting: posting, Attempts: attempts}}
+		return []store.ClaimedPayment{
+			{Payment: read(t, pool, 1), Posting: posting, Attempts: attempts}, {Payment: read(t, pool, 2), Posting: posting, Attempts: attempts},
+		}
 	}
 	expect := func(what string, got, want []store.ClaimedPayment) {
 		t.Helper()
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), amounts); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
@@ -270,7 +274,7 @@ func TestClaimPaymentsLeases(t *testing.T) {
 	// A change of the payment ends every mark.
 	play(t, pool, 1, settlement.Event{Kind: settlement.EventOrderOpened})
 	got := claim(4, false, now.Add(time.Hour))
-	expect("after a change", got, []store.ClaimedPayment{{ID: id(1), Version: 2}})
+	expect("after a change", got, []store.ClaimedPayment{{Payment: read(t, pool, 1)}})
 	for what, late := range map[string]struct{ job, version int64 }{
 		"of an older version":             {4, 1},
 		"of a job that another took over": {3, 2},
@@ -374,6 +378,10 @@ func TestListPayments(t *testing.T) {
 	}{
 		{"all", store.PaymentFilter{}, []int{1, 2, 3, 4}},
 		{"a page", store.PaymentFilter{After: id(1), Limit: 2}, []int{2, 3}},
+		{"newest first", store.PaymentFilter{NewestFirst: true}, []int{4, 3, 2, 1}},
+		{"a page of the newest", store.PaymentFilter{NewestFirst: true, After: id(4), Limit: 2}, []int{3, 2}},
+		{"by an address", store.PaymentFilter{Addresses: []settlement.Address{alice}}, []int{3}},
+		{"by an address that nobody names", store.PaymentFilter{Addresses: []settlement.Address{"nobody"}}, nil},
 		{"of a marketplace", store.PaymentFilter{Marketplace: "m"}, []int{1, 2, 3}},
 		{"in a state", store.PaymentFilter{State: settlement.StateNew}, []int{1, 2, 4}},
 		{"with a flag", store.PaymentFilter{Flag: settlement.FlagManual}, []int{3}},

@@ -35,4 +35,14 @@ func texts[T ~string](values []T) []string {
 	return out
 }
 
+// parseAmounts reads several at once.
+func parseAmounts(texts []string, to ...*settlement.Amount) (err error) {
+	for i, text := range texts {
+		if *to[i], err = parseAmount(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func parseAmount(text string) (settlement.Amount, error) { return settlement.ParseAmount(text) }

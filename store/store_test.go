@@ -111,10 +111,10 @@ func seen(n int, name string, log int) store.SeenTransfer {
 	}
 	block := settlement.Block{Number: 101, Hash: settlement.BlockHash(fmt.Sprintf("%-32s", "block 101")), Time: now}
 	return store.SeenTransfer{
-		Payment: id(n), Chain: chain, Status: store.TransferSeen, SeenAt: now,
+		Payment: id(n), Chain: chain, Status: store.TransferSeen, SeenAt: now, Finality: "depth 12",
 		Sighting: settlement.Sighting{
 			TxID: txid(name), Transfer: t, Block: block,
-			Verdict: settlement.Verdict{Code: settlement.Verified, Evidence: &settlement.Evidence{Chain: chain, Block: 101, Endpoints: []string{"a"}, BlockTime: now}},
+			Verdict: settlement.Verdict{Code: settlement.Verified, Evidence: &settlement.Evidence{Chain: chain, Block: 101, Finality: "depth 12", Endpoints: []string{"a"}, BlockTime: now}},
 		},
 	}
 }

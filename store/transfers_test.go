@@ -38,15 +38,17 @@ func TestTransfersAreReadBackAsSaved(t *testing.T) {
 	insert(t, pool, 1)
 	first, native := seen(1, "a", 3), seen(1, "b", 0)
 	native.Sighting.Transfer.Token, native.Sighting.Transfer.Position, native.Sighting.Transfer.Index = "", settlement.Native, -1
+	native.Sighting.Transfer.References = []settlement.Address{settlement.Address(txid("key 1")), settlement.Address(txid("key 2"))}
 	native.Sighting.Block.Number = 102
 	native.Sighting.Verdict = settlement.Verdict{Code: settlement.AmountMismatch, Detail: settlement.Under}
+	native.Finality = "" // it has no evidence
 	save(t, pool, first, native)
 
 	// The verdict's transfer is the row itself and is not stored twice.
 	if diff := cmp.Diff([]store.SeenTransfer{first, native}, transfersOf(t, pool, 1), amounts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	upTo, err := store.SeenUpTo(t.Context(), pool, chain, 101, 10)
+	upTo, err := store.SeenUpTo(t.Context(), pool, chain, map[settlement.Finality]uint64{"depth 12": 101}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +56,12 @@ func TestTransfersAreReadBackAsSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]store.SeenTransfer{first, native}, append(upTo, from...), amounts); diff != "" {
+	bare := first
+	bare.Sighting.Verdict.Evidence = nil // left out by SeenUpTo
+	if diff := cmp.Diff([]store.SeenTransfer{bare, native}, append(upTo, from...), amounts); diff != "" {
 		t.Errorf("by block (-want +got):\n%s", diff)
 	}
-	none, err := store.SeenUpTo(t.Context(), pool, "eip155:10", 1000, 10)
+	none, err := store.SeenUpTo(t.Context(), pool, "eip155:10", map[settlement.Finality]uint64{"depth 12": 1000}, 10)
 	if err != nil || len(none) != 0 {
 		t.Errorf("of another chain: %v, err %v", none, err)
 	}
@@ -97,6 +101,30 @@ func TestTransfersAreWithdrawnAndSeenAgainButFinalStays(t *testing.T) {
 	finals, err := store.FinalFrom(t.Context(), pool, chain, 103)
 	if err != nil || len(finals) != 1 {
 		t.Errorf("final transfers: %v, err %v", finals, err)
+	}
+}
+
+func TestFinalizedTransfersKeepWhatIsStored(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	insert(t, pool, 1)
+	first, second := seen(1, "a", 3), seen(1, "b", 3)
+	save(t, pool, first, second)
+	finalize := func(head uint64, code settlement.Code) {
+		t.Helper()
+		f := first
+		f.Sighting.FinalHead, f.Sighting.Verdict = head, settlement.Verdict{Code: code}
+		inTx(t, pool, func(tx pgx.Tx) error { return store.FinalizeTransfers(t.Context(), tx, []store.SeenTransfer{f}) })
+	}
+	finalize(105, settlement.TransferAlreadyUsed)
+	finalize(107, settlement.Verified)
+
+	want := first
+	evidence := *first.Sighting.Verdict.Evidence
+	evidence.Head = 105
+	want.Status, want.Sighting.Verdict = store.TransferFinal, settlement.Verdict{Code: settlement.TransferAlreadyUsed, Evidence: &evidence}
+	if diff := cmp.Diff([]store.SeenTransfer{want, second}, transfersOf(t, pool, 1), amounts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -244,7 +272,6 @@ func TestOpenForTransfers(t *testing.T) {
 	t.Parallel()
 	const carol = settlement.Address("carol---------------")
 	pool := pgtest.New(t)
-	open(t, pool, 1, terms(10, alice, ""))
 	open(t, pool, 2, terms(11, alice, ""))
 	open(t, pool, 3, terms(11, "", alice))
 	open(t, pool, 4, terms(10, bob, ""))
@@ -265,6 +292,7 @@ func TestOpenForTransfers(t *testing.T) {
 	play(t, pool, 10, settlement.Event{Kind: settlement.EventPaymentConfirmed, Sighting: &settlement.Sighting{TxID: txid("a")}})
 	open(t, pool, 11, terms(10, alice, ""))
 	play(t, pool, 11, settlement.Event{Kind: settlement.EventClosed})
+	inTx(t, pool, func(tx pgx.Tx) error { return store.EndWatch(t.Context(), tx, []settlement.PaymentID{id(11)}) })
 	open(t, pool, 12, terms(10, alice, ""))
 	play(t, pool, 12, confirmed, settlement.Event{Kind: settlement.EventProofRefused}) // settled, and a person must decide
 	insert(t, pool, 13)                                                                // without terms
@@ -279,7 +307,7 @@ func TestOpenForTransfers(t *testing.T) {
 	for _, p := range got[0] {
 		found[p.ID] = p.Settled
 	}
-	want := map[settlement.PaymentID]bool{id(1): false, id(2): false, id(3): false, id(4): false, id(9): true, id(12): true}
+	want := map[settlement.PaymentID]bool{id(2): false, id(3): false, id(4): false, id(9): true, id(12): true}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("payments, and whether they are settled (-want +got):\n%s", diff)
 	}
@@ -293,6 +321,30 @@ func TestOpenForTransfers(t *testing.T) {
 		if diff := cmp.Diff(settled.Terms, p.Terms, amounts, cmp.Comparer(time.Time.Equal)); diff != "" {
 			t.Errorf("terms (-want +got):\n%s", diff)
 		}
+	}
+
+	// One whose proven payer pays the price decides, and each further one; the other transfer of the batch goes on as before.
+	open(t, pool, 1, terms(10, alice, ""))
+	open(t, pool, 14, terms(10, alice, bob))
+	other := seen(0, "a", 0).Sighting
+	other.Transfer.Payer = carol
+	got, err = store.OpenForTransfers(t.Context(), pool, []settlement.ChainID{chain, chain}, []settlement.Sighting{seen(0, "a", 0).Sighting, other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at [2][]settlement.PaymentID
+	for i := range at {
+		for _, p := range got[i] {
+			at[i] = append(at[i], p.ID)
+			if p.ID == id(1) && !cmp.Equal(settled.Terms, p.Terms, amounts, cmp.Comparer(time.Time.Equal)) {
+				t.Errorf("terms %+v, want %+v", p.Terms, settled.Terms)
+			}
+		}
+		slices.SortFunc(at[i], func(a, b settlement.PaymentID) int { return slices.Compare(a[:], b[:]) })
+	}
+	// By price alone three are enough to be ambiguous.
+	if want := []settlement.PaymentID{id(1), id(14)}; !slices.Equal(at[0], want) || len(at[1]) != 3 {
+		t.Errorf("payments at the price of their proven payer %v, want %v; of another payer %v, want 3", at[0], want, at[1])
 	}
 }
 
@@ -325,5 +377,68 @@ func TestOpenForTransfersFindsThePriceAmongMany(t *testing.T) {
 				t.Errorf("%d payments read for one transfer", len(got[0]))
 			}
 		})
+	}
+}
+
+// A reference is one payment's alone, and a transfer that names it finds the payment whoever pays.
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	key := func(name string) settlement.Address { return settlement.Address(txid(name)) }
+	keyed := func(price uint64, reference settlement.Address) settlement.Terms {
+		out := terms(price, "", "")
+		out.Reference = reference
+		return out
+	}
+	open(t, pool, 1, keyed(10, key("one")))
+	open(t, pool, 2, keyed(20, key("two")))
+	other := keyed(10, key("three"))
+	other.Payee = bob
+	open(t, pool, 3, other)
+
+	found := func(block uint64, keys ...settlement.Address) []settlement.PaymentID {
+		t.Helper()
+		s := seen(0, "a", 0).Sighting
+		s.Transfer.Amount, s.Transfer.References, s.Block.Number = settlement.NewAmount(7), keys, block
+		payments, err := store.OpenForTransfers(t.Context(), pool, []settlement.ChainID{chain, chain}, []settlement.Sighting{seen(0, "b", 0).Sighting, s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []settlement.PaymentID
+		for _, p := range payments[1] {
+			ids = append(ids, p.ID)
+		}
+		return ids
+	}
+	for _, tt := range []struct {
+		name string
+		got  []settlement.PaymentID
+		want []settlement.PaymentID
+	}{
+		{"by its reference", found(101, key("nobody's"), key("two")), []settlement.PaymentID{id(2)}},
+		{"by two references", found(101, key("one"), key("two")), []settlement.PaymentID{id(1), id(2)}},
+		{"no reference", found(101), nil},
+		{"of another payee", found(101, key("three")), nil},
+		{"in a block before the payment", found(100, key("one")), nil},
+	} {
+		if !slices.Equal(tt.got, tt.want) {
+			t.Errorf("%s: found %v, want %v", tt.name, tt.got, tt.want)
+		}
+	}
+
+	insert(t, pool, 4)
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		locked, err := store.LockPayments(t.Context(), tx, []settlement.PaymentID{id(4)})
+		if err != nil {
+			return err
+		}
+		next, err := settlement.Next(locked[0], intentReady(keyed(10, key("one"))))
+		if err != nil {
+			return err
+		}
+		return store.SavePayments(t.Context(), tx, []store.Change{{Old: locked[0], New: next, DueAt: now}}, now)
+	})
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.ConstraintName != "payments_reference_unique" {
+		t.Errorf("a reference was given twice: %v", err)
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/settler-pay/settler/jobs"
+	"github.com/settler-pay/settler/orchestration"
+	"github.com/settler-pay/settler/orchestration/agentkey"
 )
 
 // defaultConfigFile is read when neither --config nor SETTLER_CONFIG names a file.
@@ -18,8 +22,14 @@ const defaultConfigFile = "settler.yaml"
 // capitals, with the index of a list's element as a number (SETTLER_CHAINS_0_ENDPOINTS_0_URL). docs/configuration.md
 // describes each key.
 type Config struct {
+	// Mode is production or development. In production the password of a key must not stand in the file,
+	// keys of the API approve nothing, and they and scopes count after a day. Defaults to
+	// development.
+	Mode string `yaml:"mode" env:"MODE"`
 	// Listen is host:port of the HTTP server; port 0 takes a free one. Defaults to 127.0.0.1:8080.
 	Listen string `yaml:"listen" env:"LISTEN"`
+	// MetricsListen is host:port of /metrics, which asks nobody who he is. Defaults to none: no metrics are served.
+	MetricsListen string `yaml:"metrics_listen" env:"METRICS_LISTEN"`
 	// PublicURL is where payers reach the API; the links that they get begin with it. Defaults to http:// and the
 	// address that is listened on.
 	PublicURL string `yaml:"public_url" env:"PUBLIC_URL"`
@@ -33,7 +43,13 @@ type Config struct {
 	Agent        AgentConfig         `yaml:"agent" envPrefix:"AGENT_"`
 	Marketplaces []MarketplaceConfig `yaml:"marketplaces" envPrefix:"MARKETPLACES_"` // at least one
 	Chains       []ChainConfig       `yaml:"chains" envPrefix:"CHAINS_"`             // at least one
-	Log          LogConfig           `yaml:"log" envPrefix:"LOG_"`
+	Signers      []SignerConfig      `yaml:"signers" envPrefix:"SIGNERS_"`           // keys that move money. Defaults to none
+	VaultSecret  VaultSecretConfig   `yaml:"vault_secret" envPrefix:"VAULT_SECRET_"`
+	// EarlierVaultSecrets are those of earlier epochs, as long as wallets derived from them may hold money. Defaults to none.
+	EarlierVaultSecrets []VaultSecretConfig `yaml:"earlier_vault_secrets" envPrefix:"EARLIER_VAULT_SECRETS_"`
+
+	Admin AdminConfig `yaml:"admin" envPrefix:"ADMIN_"`
+	Log   LogConfig   `yaml:"log" envPrefix:"LOG_"`
 }
 
 // DatabaseConfig says where Postgres is.
@@ -44,15 +60,28 @@ type DatabaseConfig struct {
 	DirectURL secret `yaml:"direct_url" env:"DIRECT_URL"`
 	// MaxConnections of the pool on URL; the work behind DirectURL takes up to about ten more. Defaults to 20.
 	MaxConnections int32 `yaml:"max_connections" env:"MAX_CONNECTIONS"`
+	// HighWaterFile is the path of a file that remembers, outside Postgres, what was sent to chains; each process has its own,
+	// where no restore of the database reaches it. Defaults to none: an older database is then known by the chain alone.
+	HighWaterFile string `yaml:"high_water_file" env:"HIGH_WATER_FILE"`
 }
 
-// AgentConfig is the key that signs the orchestrator's challenges, and who we say we are.
+// AgentConfig is the key that signs the orchestrator's challenges, and who we say we are. The key is in Keystore or with
+// Remote: exactly one.
 type AgentConfig struct {
-	Keystore     string `yaml:"keystore" env:"KEYSTORE"`           // path of a go-ethereum keystore file. Required
-	Password     secret `yaml:"password" env:"PASSWORD"`           // of the keystore; or PasswordFile
-	PasswordFile string `yaml:"password_file" env:"PASSWORD_FILE"` // path of a file with the password; a last line break does not count
-	Provider     string `yaml:"provider" env:"PROVIDER"`           // agentProvider of our pairings. Defaults to settler
-	Role         string `yaml:"role" env:"ROLE"`                   // agentRole of our pairings. Defaults to settlement
+	Keystore     string             `yaml:"keystore" env:"KEYSTORE"`           // path of a go-ethereum keystore file
+	Password     secret             `yaml:"password" env:"PASSWORD"`           // of the keystore; or PasswordFile
+	PasswordFile string             `yaml:"password_file" env:"PASSWORD_FILE"` // path of a file with the password; a last line break does not count
+	Remote       RemoteSignerConfig `yaml:"remote" envPrefix:"REMOTE_"`
+	Provider     string             `yaml:"provider" env:"PROVIDER"` // agentProvider of our pairings. Defaults to settler
+	Role         string             `yaml:"role" env:"ROLE"`         // agentRole of our pairings. Defaults to settlement
+}
+
+// RemoteSignerConfig is a signer that keeps the agent's key to itself and is asked over JSON-RPC. It is absent when nothing
+// of it is given.
+type RemoteSignerConfig struct {
+	URL     secret `yaml:"url" env:"URL"`         // http or https; may hold a key. Required
+	Address string `yaml:"address" env:"ADDRESS"` // of the key; no signature of another one is taken. Required
+	Method  string `yaml:"method" env:"METHOD"`   // personal_sign or eth_sign. Defaults to personal_sign
 }
 
 // MarketplaceConfig is one marketplace that settler serves.
@@ -62,47 +91,52 @@ type MarketplaceConfig struct {
 	// WebhookSecrets sign the marketplace's webhooks: base64 of at least 24 bytes, with or without whsec_; one, or two
 	// while they are exchanged. Required.
 	WebhookSecrets []secret      `yaml:"webhook_secrets" env:"WEBHOOK_SECRETS"`
-	Machines       []string      `yaml:"machines" env:"MACHINES"` // ids whose orders are listed regularly. Defaults to none
-	Deadline       time.Duration `yaml:"deadline" env:"DEADLINE"` // how long a payer has. Defaults to 30m
-	Grace          time.Duration `yaml:"grace" env:"GRACE"`       // how long after it a payment still counts. Defaults to 10m
-	Skew           time.Duration `yaml:"skew" env:"SKEW"`         // by how much a block may be older than the intent. Defaults to 60s
+	Machines       []string      `yaml:"machines" env:"MACHINES"`           // ids whose orders are listed, to find what webhooks missed. Defaults to all machines that the orchestrator shows us
+	ListInterval   time.Duration `yaml:"list_interval" env:"LIST_INTERVAL"` // time between two pages (500 orders) of that listing; 0 turns it off. Defaults to 1s
+	Deadline       time.Duration `yaml:"deadline" env:"DEADLINE"`           // how long a payer has. Defaults to 30m
+	Grace          time.Duration `yaml:"grace" env:"GRACE"`                 // how long after it a payment still counts. Defaults to 10m
+	Skew           time.Duration `yaml:"skew" env:"SKEW"`                   // by how much a block may be older than the intent. Defaults to 60s
+	// What is done with money that is not one exact payment in time by one of the payers; by default a person decides.
+	Under      DifferenceConfig `yaml:"under" envPrefix:"UNDER_"`      // less than the price
+	Over       DifferenceConfig `yaml:"over" envPrefix:"OVER_"`        // more than the price
+	Late       LateConfig       `yaml:"late" envPrefix:"LATE_"`        // after the deadline and its grace
+	OtherPayer string           `yaml:"other_payer" env:"OTHER_PAYER"` // from a wallet that is none of the payers: review or accept. Defaults to review
+	Disputes   DisputesConfig   `yaml:"disputes" envPrefix:"DISPUTES_"`
+}
+
+// DisputesConfig is how long people have in a dispute.
+type DisputesConfig struct {
+	RespondWithin time.Duration `yaml:"respond_within" env:"RESPOND_WITHIN"` // for the other party to answer. Defaults to 72h
+	DecideWithin  time.Duration `yaml:"decide_within" env:"DECIDE_WITHIN"`   // for somebody to decide, from the opening or the appeal on. Defaults to 240h
+	AppealWithin  time.Duration `yaml:"appeal_within" env:"APPEAL_WITHIN"`   // before a decision takes effect; 0 leaves no appeal. Defaults to 72h
+	RemindBefore  time.Duration `yaml:"remind_before" env:"REMIND_BEFORE"`   // each deadline. Defaults to 24h
+	// Default is what becomes of the money when nobody decides in time: none, where it stays frozen, release or refund.
+	// Defaults to none.
+	Default string `yaml:"default" env:"DEFAULT"`
 }
 
 // OrchestratorConfig is the orchestrator of one marketplace.
 type OrchestratorConfig struct {
 	URL    string `yaml:"url" env:"URL"`         // without /api/v1. Required
 	APIKey secret `yaml:"api_key" env:"API_KEY"` // Defaults to none: a deployment need not demand one
+	// RequestsPerSecond is the most calls that one process makes; 0 is no limit. Defaults to 100.
+	RequestsPerSecond int `yaml:"requests_per_second" env:"REQUESTS_PER_SECOND"`
 }
 
-// ChainConfig is one chain that settler serves.
-type ChainConfig struct {
-	ID           string           `yaml:"id" env:"ID"`                       // CAIP-2: eip155:8453. Required
-	Aliases      []string         `yaml:"aliases" env:"ALIASES"`             // friendly names, such as base. Defaults to none
-	Endpoints    []EndpointConfig `yaml:"endpoints" envPrefix:"ENDPOINTS_"`  // at least one
-	Finality     FinalityConfig   `yaml:"finality" envPrefix:"FINALITY_"`    // Required
-	PollInterval time.Duration    `yaml:"poll_interval" env:"POLL_INTERVAL"` // how often the head is asked for. Defaults to 2s
-	Explorer     string           `yaml:"explorer" env:"EXPLORER"`           // URL before /tx/<id>. Defaults to none
-	Tokens       []TokenConfig    `yaml:"tokens" envPrefix:"TOKENS_"`        // at least one
-}
-
-// EndpointConfig is one JSON-RPC server.
-type EndpointConfig struct {
-	Name string `yaml:"name" env:"NAME"` // in evidence and errors, unique within the chain. Required
-	URL  secret `yaml:"url" env:"URL"`   // http or https; it may hold a key. Required
-}
-
-// FinalityConfig says which blocks are final: exactly one of its fields.
-type FinalityConfig struct {
-	Tag   string `yaml:"tag" env:"TAG"`     // finalized, safe or latest
-	Depth uint64 `yaml:"depth" env:"DEPTH"` // blocks above
-}
-
-// TokenConfig is one token that counts on its chain.
-type TokenConfig struct {
-	Symbol   string `yaml:"symbol" env:"SYMBOL"`     // unique within the chain. Required
-	Address  string `yaml:"address" env:"ADDRESS"`   // the contract; or Native
-	Native   bool   `yaml:"native" env:"NATIVE"`     // the chain's own coin
-	Decimals uint8  `yaml:"decimals" env:"DECIMALS"` // of the contract, compared at start. Defaults to 0
+// AdminConfig says who the people are that look after payments.
+type AdminConfig struct {
+	// Issuer is the URL of the OpenID Connect issuer that vouches for people, Audience what its tokens for us name (the client
+	// id). Both or neither. Defaults to nobody: there are keys alone.
+	Issuer   string `yaml:"issuer" env:"ISSUER"`
+	Audience string `yaml:"audience" env:"AUDIENCE"`
+	// ClientSecret is our own at the issuer, for the dashboard's sign-in. Defaults to none: a public client, which PKCE protects.
+	ClientSecret secret `yaml:"client_secret" env:"CLIENT_SECRET"`
+	// SessionLifetime is how long somebody stays signed in to the dashboard. Defaults to 8h.
+	SessionLifetime time.Duration `yaml:"session_lifetime" env:"SESSION_LIFETIME"`
+	// ApprovalExpiry is how long a request waits for other people's approval. Defaults to 72h.
+	ApprovalExpiry time.Duration `yaml:"approval_expiry" env:"APPROVAL_EXPIRY"`
+	// EvidenceMaxBytes bounds a document in a dispute that is kept in the database. Defaults to 5242880 (5 MiB).
+	EvidenceMaxBytes int `yaml:"evidence_max_bytes" env:"EVIDENCE_MAX_BYTES"`
 }
 
 // LogConfig is what is written to standard error.
@@ -115,17 +149,20 @@ type LogConfig struct {
 type defaulter interface{ setDefaults() }
 
 func (c *Config) setDefaults() {
-	c.Listen = "127.0.0.1:8080"
+	c.Mode, c.Listen = modeProduction, "127.0.0.1:8080"
 	c.Database.MaxConnections = 20
 	c.Agent.Provider, c.Agent.Role = "settler", "settlement"
+	c.Admin.ApprovalExpiry, c.Admin.SessionLifetime, c.Admin.EvidenceMaxBytes = 72*time.Hour, 8*time.Hour, 5<<20
 	c.Log = LogConfig{Level: "info", Format: "json"}
 }
 
 func (m *MarketplaceConfig) setDefaults() {
-	m.Deadline, m.Grace, m.Skew = 30*time.Minute, 10*time.Minute, time.Minute
+	m.Deadline, m.Grace, m.Skew, m.ListInterval = 30*time.Minute, 10*time.Minute, time.Minute, time.Second
+	m.Orchestrator.RequestsPerSecond = 100
+	m.Under.Policy, m.Over.Policy, m.Late.Policy, m.OtherPayer = policyReview, policyReview, policyReview, policyReview
+	d := jobs.DefaultDisputes
+	m.Disputes = DisputesConfig{d.RespondWithin, d.DecideWithin, d.AppealWithin, d.RemindBefore, string(d.Default)}
 }
-
-func (c *ChainConfig) setDefaults() { c.PollInterval = 2 * time.Second }
 
 // defaultConfig is a configuration in which nothing was said.
 func defaultConfig() *Config {
@@ -160,10 +197,18 @@ func loadConfig(path string, environ []string) (*Config, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	// What cannot be read is not checked as well: a value that is missing for that reason would be reported twice.
-	if err := errors.Join(readYAML(cfg, text), readEnvironment(cfg, environ)); err != nil {
+	inFile := readYAML(cfg, text)
+	passwords := cfg.plaintextPasswords()
+	if err := errors.Join(inFile, readEnvironment(cfg, environ)); err != nil {
 		return nil, configFaults(name, err)
 	}
-	if err := cfg.Check(); err != nil {
+	var f faults
+	if cfg.Mode == modeProduction {
+		for _, key := range passwords {
+			f.add("%s.password stands in the file, which mode production refuses; it belongs into the environment or the file of %s.password_file", key, key)
+		}
+	}
+	if err := errors.Join(cfg.Check(), errors.Join(f...)); err != nil {
 		return nil, configFaults(name, err)
 	}
 	return cfg, nil
@@ -188,16 +233,35 @@ func (c *Config) directURL() string {
 	return string(c.Database.URL)
 }
 
-// password is that of the keystore, from wherever it is.
-func (a AgentConfig) password() (string, error) {
-	if a.PasswordFile == "" {
-		return string(a.Password), nil
+// agentSigner is the agent's key, wherever it is.
+type agentSigner interface {
+	orchestration.Signer
+	Address() string // as EIP-55 writes it
+}
+
+// signer opens the keystore, or prepares to ask the remote signer, which is not asked yet. The error names the key of the
+// configuration.
+func (a AgentConfig) signer() (agentSigner, error) {
+	if a.Remote != (RemoteSignerConfig{}) {
+		remote, err := a.Remote.signer()
+		if err != nil {
+			return nil, fmt.Errorf("agent.remote: %w", err)
+		}
+		return remote, nil
 	}
-	text, err := os.ReadFile(a.PasswordFile)
+	password, err := passwordOf(a.Password, a.PasswordFile)
 	if err != nil {
-		return "", fmt.Errorf("agent.password_file: %w", err)
+		return nil, fmt.Errorf("agent.%w", err)
 	}
-	return strings.TrimRight(string(text), "\r\n"), nil
+	key, err := agentkey.LoadKeystore(a.Keystore, password)
+	if err != nil {
+		return nil, fmt.Errorf("agent.keystore: %w", err)
+	}
+	return key, nil
+}
+
+func (r RemoteSignerConfig) signer() (*agentkey.Remote, error) {
+	return agentkey.NewRemote(agentkey.RemoteConfig{URL: orchestration.Secret(r.URL), Address: r.Address, Method: r.Method})
 }
 
 // payTokenKey decodes pay_token_key. Text that is both hex and base64 is hex.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/settlement"
-	"github.com/settler-pay/settler/verify/evm"
 )
 
 // faults collects what is wrong; none of them quotes a secret.
@@ -34,8 +33,14 @@ func (f *faults) require(key, value string) {
 // Check returns every fault at once, each with its key. It opens no connection and no file.
 func (c *Config) Check() error {
 	var f faults
+	if c.Mode != modeDevelopment && c.Mode != modeProduction {
+		f.add("mode %q is neither development nor production", c.Mode)
+	}
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port) {
 		f.add("listen %q is not host:port", c.Listen)
+	}
+	if _, port, err := net.SplitHostPort(c.MetricsListen); c.MetricsListen != "" && (err != nil || !isPort(port)) {
+		f.add("metrics_listen %q is not host:port", c.MetricsListen)
 	}
 	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
 		f.add("public_url is not an http or https URL without user, query and fragment")
@@ -63,7 +68,45 @@ func (c *Config) Check() error {
 	}
 	seen = make(map[string]string)
 	for i, chain := range c.Chains {
-		chain.check(&f, fmt.Sprintf("chains[%d]", i), seen)
+		key, before := fmt.Sprintf("chains[%d]", i), len(f)
+		chain.check(&f, key, seen)
+		c.checkEscrow(&f, key, chain)
+		c.checkRefunds(&f, key, chain)
+		if c.checkCustody(&f, key, chain); len(f) > before {
+			continue
+		}
+		if _, err := chain.build(); err != nil {
+			f.add("%s: %s", key, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
+	c.checkSigners(&f)
+	c.VaultSecret.check(&f, "vault_secret")
+	epochs := map[uint32]bool{c.VaultSecret.Epoch: true}
+	for i, v := range c.EarlierVaultSecrets {
+		key := fmt.Sprintf("earlier_vault_secrets[%d]", i)
+		v.check(&f, key)
+		if epochs[v.Epoch] {
+			f.add("%s.epoch %d stands there twice", key, v.Epoch)
+		}
+		epochs[v.Epoch] = true
+	}
+	switch {
+	case (c.Admin.Issuer == "") != (c.Admin.Audience == ""):
+		f.add("admin.issuer and admin.audience are given together or not at all")
+	case c.Admin.Issuer != "" && !isWebURL(c.Admin.Issuer):
+		f.add("admin.issuer is not an http or https URL without user, query and fragment")
+	}
+	if c.Admin.Issuer == "" && c.Admin.ClientSecret != "" {
+		f.add("admin.client_secret belongs to an admin.issuer")
+	}
+	if c.Admin.SessionLifetime < time.Minute {
+		f.add("admin.session_lifetime is %s, at least 1m is needed", c.Admin.SessionLifetime)
+	}
+	if c.Admin.ApprovalExpiry < time.Minute {
+		f.add("admin.approval_expiry is %s, at least 1m is needed", c.Admin.ApprovalExpiry)
+	}
+	if c.Admin.EvidenceMaxBytes < 1<<10 || c.Admin.EvidenceMaxBytes > 64<<20 {
+		f.add("admin.evidence_max_bytes is %d, not 1024 to 67108864", c.Admin.EvidenceMaxBytes)
 	}
 	if _, err := c.Log.level(); err != nil {
 		f = append(f, err)
@@ -93,9 +136,23 @@ func (d DatabaseConfig) check(f *faults) {
 }
 
 func (a AgentConfig) check(f *faults) {
-	f.require("agent.keystore", a.Keystore)
+	remote := a.Remote != RemoteSignerConfig{}
 	switch {
-	case a.Password == "" && a.PasswordFile == "":
+	case a.Keystore == "" && !remote:
+		f.add("agent.keystore or agent.remote is required")
+	case a.Keystore != "" && remote:
+		f.add("agent.keystore and agent.remote are both given")
+	}
+	if remote {
+		_, err := a.Remote.signer()
+		if problem, ok := errors.AsType[*orchestration.ConfigError](err); ok {
+			f.add("agent.remote: %s", strings.TrimPrefix(problem.Problem, "remote signer: "))
+		}
+	}
+	switch {
+	case a.Keystore == "" && (a.Password != "" || a.PasswordFile != ""):
+		f.add("agent.password and agent.password_file are for agent.keystore, which is absent")
+	case a.Keystore != "" && a.Password == "" && a.PasswordFile == "":
 		f.add("agent.password or agent.password_file is required")
 	case a.Password != "" && a.PasswordFile != "":
 		f.add("agent.password and agent.password_file are both given")
@@ -116,6 +173,9 @@ func (m MarketplaceConfig) check(f *faults, key string, seen map[string]string) 
 	if problem, ok := errors.AsType[*orchestration.ConfigError](err); ok {
 		f.add("%s.orchestrator: %s", key, problem.Problem)
 	}
+	if m.Orchestrator.RequestsPerSecond < 0 {
+		f.add("%s.orchestrator.requests_per_second is negative; 0 is no limit", key)
+	}
 	if n := len(m.WebhookSecrets); n < 1 || n > 2 {
 		f.add("%s.webhook_secrets has %d entries: one is needed, two while they are exchanged", key, n)
 	}
@@ -128,105 +188,36 @@ func (m MarketplaceConfig) check(f *faults, key string, seen map[string]string) 
 	for i, machine := range m.Machines {
 		f.require(fmt.Sprintf("%s.machines[%d]", key, i), machine)
 	}
+	if m.ListInterval != 0 && m.ListInterval < 100*time.Millisecond {
+		f.add("%s.list_interval is %s: 0 turns the listing off, else at least 100ms is needed", key, m.ListInterval)
+	}
 	if m.Deadline < time.Second {
 		f.add("%s.deadline is %s, at least 1s is needed", key, m.Deadline)
 	}
 	if m.Grace < 0 {
 		f.add("%s.grace is negative", key)
 	}
+	m.checkLeniency(f, key)
+	m.Disputes.check(f, key+".disputes")
 	if m.Skew < 0 || m.Skew > 15*time.Minute {
 		f.add("%s.skew is %s, not 0s to 15m", key, m.Skew)
 	}
 }
 
-func (c ChainConfig) check(f *faults, key string, seen map[string]string) {
-	if _, err := c.chainID(); err != nil {
-		f.add("%s.id %w", key, err)
+func (d DisputesConfig) check(f *faults, key string) {
+	if d.RespondWithin < time.Minute || d.DecideWithin < d.RespondWithin {
+		f.add("%s.respond_within is %s and decide_within %s: at least 1m, and no less to decide than to respond", key, d.RespondWithin, d.DecideWithin)
 	}
-	unique(f, key+".id", c.ID, seen)
-	for i, alias := range c.Aliases {
-		at := fmt.Sprintf("%s.aliases[%d]", key, i)
-		f.require(at, alias)
-		if strings.Contains(alias, ":") {
-			f.add("%s %q looks like a CAIP-2 id", at, alias)
-		}
-		unique(f, at, alias, seen)
+	if d.AppealWithin < 0 || d.RemindBefore < 0 {
+		f.add("%s.appeal_within and remind_before must not be negative", key)
 	}
-	if len(c.Endpoints) == 0 {
-		f.add("%s.endpoints is required: at least one", key)
-	}
-	names := make(map[string]string)
-	for i, e := range c.Endpoints {
-		at := fmt.Sprintf("%s.endpoints[%d]", key, i)
-		f.require(at+".name", e.Name)
-		unique(f, at+".name", e.Name, names)
-		if u, err := url.Parse(string(e.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			f.add("%s.url is not an http or https URL", at)
-		}
-	}
-	c.Finality.check(f, key+".finality")
-	if c.PollInterval < 50*time.Millisecond || c.PollInterval > time.Minute {
-		f.add("%s.poll_interval is %s, not 50ms to 1m", key, c.PollInterval)
-	}
-	if c.Explorer != "" && !isWebURL(c.Explorer) {
-		f.add("%s.explorer is not an http or https URL without user, query and fragment", key)
-	}
-	if len(c.Tokens) == 0 {
-		f.add("%s.tokens is required: at least one", key)
-	}
-	symbols, addresses := make(map[string]string), make(map[string]string)
-	for i, t := range c.Tokens {
-		t.check(f, fmt.Sprintf("%s.tokens[%d]", key, i), symbols, addresses)
-	}
+	f.oneOf(key+".default", d.Default, string(settlement.DefaultNone), string(settlement.DefaultRelease), string(settlement.DefaultRefund))
 }
 
-// chainID is the id in CAIP-2's form. The error continues a sentence about the key.
-func (c ChainConfig) chainID() (settlement.ChainID, error) {
-	namespace, reference, _ := strings.Cut(c.ID, ":")
-	switch n, err := strconv.ParseUint(reference, 10, 64); {
-	case c.ID == "":
-		return "", errors.New("is required, such as eip155:8453")
-	case namespace != "eip155" && reference != "":
-		return "", fmt.Errorf("%q: only EVM chains (eip155:N) are supported", c.ID)
-	case err != nil || n == 0 || strconv.FormatUint(n, 10) != reference:
-		return "", fmt.Errorf("%q is not a CAIP-2 id, such as eip155:8453", c.ID)
-	}
-	return settlement.ChainID(c.ID), nil
-}
-
-func (r FinalityConfig) check(f *faults, key string) {
-	switch {
-	case r.Tag == "" && r.Depth == 0:
-		f.add("%s is required: a tag (finalized, safe) or a depth of at least 1", key)
-	case r.Tag != "" && r.Depth != 0:
-		f.add("%s has both a tag and a depth", key)
-	case r.Tag != "" && r.Tag != "finalized" && r.Tag != "safe" && r.Tag != "latest":
-		f.add("%s.tag %q is not finalized, safe or latest", key, r.Tag)
-	}
-}
-
-func (t TokenConfig) check(f *faults, key string, symbols, addresses map[string]string) {
-	f.require(key+".symbol", t.Symbol)
-	unique(f, key+".symbol", t.Symbol, symbols)
-	if t.Decimals > settlement.MaxDecimals {
-		f.add("%s.decimals is %d, at most %d", key, t.Decimals, settlement.MaxDecimals)
-	}
-	switch {
-	case t.Native && t.Address != "":
-		f.add("%s is native and has an address", key)
-	case t.Native && t.Decimals == 0: // no contract could contradict it at start
-		f.add("%s.decimals is required for a native coin", key)
-	case t.Native:
-		unique(f, key+".native", "the native coin", addresses)
-	case t.Address == "":
-		f.add("%s.address is required, or native: true", key)
-	default:
-		address, err := evm.ParseAddress(t.Address)
-		if err != nil {
-			f.add("%s.address: %w", key, err)
-			return
-		}
-		unique(f, key+".address", evm.FormatAddress(address), addresses)
+func (d DisputesConfig) policy() settlement.DisputePolicy {
+	return settlement.DisputePolicy{
+		RespondWithin: d.RespondWithin, DecideWithin: d.DecideWithin, AppealWithin: d.AppealWithin, RemindBefore: d.RemindBefore,
+		Default: settlement.DisputeDefault(d.Default),
 	}
 }
 

@@ -87,6 +87,10 @@ var parsers = map[reflect.Type]func(string) (any, error){
 		n, err := strconv.ParseInt(s, 10, 32)
 		return int32(n), err
 	},
+	reflect.TypeFor[uint32](): func(s string) (any, error) {
+		n, err := strconv.ParseUint(s, 10, 32)
+		return uint32(n), err
+	},
 	reflect.TypeFor[uint8](): func(s string) (any, error) {
 		n, err := strconv.ParseUint(s, 10, 8)
 		return uint8(n), err

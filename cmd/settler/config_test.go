@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,14 +15,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+
+	escrowevm "github.com/settler-pay/settler/escrow/evm"
+	"github.com/settler-pay/settler/settlement"
 )
 
 const testSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 // goodConfig is as short as a configuration can be.
-const goodConfig = `
+const goodConfig = `mode: development
 database: {url: "postgres://u:hunter2@127.0.0.1:1/db"}
 pay_token_key: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
 agent: {keystore: agent.json, password: hunter2}
@@ -34,6 +39,21 @@ chains:
     endpoints: [{name: a, url: "https://rpc.example/hunter2"}]
     finality: {tag: finalized}
     tokens: [{symbol: USDC, address: 0x833589fcd6edb6e08f4c7c32d4f71b54bda02913, decimals: 6}]
+`
+
+// goodSigner is as short as a signer can be, after goodConfig.
+const goodSigner = `signers:
+  - name: operator
+    kind: keystore
+    address: 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
+    keystore: operator.json
+    password: hunter2
+    chains:
+      - chain: eip155:8453
+        tokens: [{token: USDC, per_payment: "1000", per_hour: "20000.50"}]
+        payments_per_hour: 600
+        max_fee_per_gas: "2.5"
+        gas_reserve: "0.02"
 `
 
 func writeConfig(t *testing.T, text string) string {
@@ -60,20 +80,27 @@ func TestShortestConfigHasDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
+		Mode:        "development",
 		Listen:      "127.0.0.1:8080",
 		Database:    DatabaseConfig{URL: "postgres://u:hunter2@127.0.0.1:1/db", MaxConnections: 20},
 		PayTokenKey: "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
 		Agent:       AgentConfig{Keystore: "agent.json", Password: "hunter2", Provider: "settler", Role: "settlement"},
 		Marketplaces: []MarketplaceConfig{{
-			ID: "acme", Orchestrator: OrchestratorConfig{URL: "https://orchestrator.example"}, WebhookSecrets: []secret{testSecret},
-			Deadline: 30 * time.Minute, Grace: 10 * time.Minute, Skew: time.Minute,
+			ID: "acme", Orchestrator: OrchestratorConfig{URL: "https://orchestrator.example", RequestsPerSecond: 100}, WebhookSecrets: []secret{testSecret},
+			Deadline: 30 * time.Minute, Grace: 10 * time.Minute, Skew: time.Minute, ListInterval: time.Second,
+			Under: DifferenceConfig{Policy: "review"}, Over: DifferenceConfig{Policy: "review"}, Late: LateConfig{Policy: "review"}, OtherPayer: "review",
+			Disputes: DisputesConfig{72 * time.Hour, 240 * time.Hour, 72 * time.Hour, 24 * time.Hour, "none"},
 		}},
 		Chains: []ChainConfig{{
 			ID: "eip155:8453", Endpoints: []EndpointConfig{{Name: "a", URL: "https://rpc.example/hunter2"}},
 			Finality: FinalityConfig{Tag: "finalized"}, PollInterval: 2 * time.Second,
-			Tokens: []TokenConfig{{Symbol: "USDC", Address: "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", Decimals: 6}},
+			Escrow:  EscrowConfig{HoldFor: 336 * time.Hour, DisputeFor: 720 * time.Hour, HoldAtLeast: 24 * time.Hour, BumpAfter: time.Minute, UrgentWithin: 6 * time.Hour, Batch: 50},
+			Refunds: RefundsConfig{BumpAfter: time.Minute, MaxUnitPrice: 1_000_000, GasReserve: "0.05"},
+			Custody: CustodyConfig{MaxUnitPrice: 1_000_000, GasReserve: "0.1", HoldFor: 336 * time.Hour, PrecreatePerHour: 20, PrecreateReserve: "0.5"},
+			Tokens:  []TokenConfig{{Symbol: "USDC", Address: "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", Decimals: 6}},
 		}},
-		Log: LogConfig{Level: "info", Format: "json"},
+		Admin: AdminConfig{ApprovalExpiry: 72 * time.Hour, SessionLifetime: 8 * time.Hour, EvidenceMaxBytes: 5 << 20},
+		Log:   LogConfig{Level: "info", Format: "json"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -94,8 +121,7 @@ func TestBadConfigNamesEveryFault(t *testing.T) {
 		{"empty", "", []string{
 			"database.url is required",
 			"pay_token_key is required; `openssl rand -hex 32` makes one",
-			"agent.keystore is required",
-			"agent.password or agent.password_file is required",
+			"agent.keystore or agent.remote is required",
 			"marketplaces is required: at least one",
 			"chains is required: at least one",
 		}},
@@ -120,15 +146,223 @@ func TestBadConfigNamesEveryFault(t *testing.T) {
 			"line 1: listen uses an anchor, an alias or a tag; write the value out",
 			"line 2: public_url uses an anchor, an alias or a tag; write the value out",
 		}},
-		{"another kind of chain", replaced("eip155:8453", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"), []string{
-			`chains[0].id "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": only EVM chains (eip155:N) are supported`,
+		{"another kind of chain", replaced("eip155:8453", "cosmos:cosmoshub-4"), []string{
+			`chains[0].id "cosmos:cosmoshub-4": only EVM chains (eip155:N) and Solana are supported`,
+		}},
+		{"a cluster that does not exist", replaced("eip155:8453", "solana:mainet"), []string{
+			`chains[0].id "solana:mainet" is not solana:, a name such as solana or solana:devnet, or the first 32 characters of a genesis hash`,
+			`chains[0].tokens[0].address: address "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913" is hex, as other chains write it; here it is base58`,
+		}},
+		{"everything wrong on Solana", goodConfig[:strings.Index(goodConfig, "chains:")] + `chains:
+  - id: solana:mainnet-beta
+    endpoints: [{name: a, url: "wss://rpc.example"}]
+    finality: {tag: confirmed}
+    trust: proof:2
+    zero_blooms: true
+    tokens:
+      - {symbol: USDC, address: EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v, decimals: 6, program: token2022}
+      - {symbol: SOL, native: true, decimals: 18, program: token}
+  - id: solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp
+    aliases: [sol]
+    endpoints: [{name: a, url: "https://rpc.example"}]
+    finality: {depth: 32}
+    tiers: [{token: SOL, up_to: 1, finality: {tag: safe}}]
+    tokens: [{symbol: SOL, native: true, decimals: 9}]
+  - id: eip155:8453
+    endpoints: [{name: a, url: "https://rpc.example"}]
+    tokens: [{symbol: USDC, address: 0x833589fcd6edb6e08f4c7c32d4f71b54bda02913, decimals: 6, program: token}]
+`, []string{
+			"chains[0].finality.tag: confirmed transactions may still vanish; it is for tiers",
+			"chains[0].trust is proof:2, and no block of Solana binds what its transactions did: single or quorum:K",
+			"chains[0].zero_blooms is for EVM chains",
+			"chains[0].endpoints[0].url: a Solana endpoint is asked over http or https",
+			"chains[0].tokens[1].decimals is 18; SOL has 9",
+			"chains[0].trust is proof:2, and the endpoints are of 1 operator(s) only",
+			`chains[0].tokens[0].program "token2022" is not token or token-2022`,
+			"chains[0].tokens[1].program is for mints on Solana",
+			"chains[1].id: solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp is chains[0].id already",
+			"chains[1].finality is not the tag finalized or confirmed, which are Solana's",
+			"chains[1].tiers[0].finality is not the tag finalized or confirmed, which are Solana's",
+			"chains[2].tokens[0].program is for mints on Solana",
 		}},
 		{"a name instead of a chain id", replaced("eip155:8453", "base"), []string{`chains[0].id "base" is not a CAIP-2 id, such as eip155:8453`}},
 		{"mistyped address", replaced("0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02914"), []string{
 			`chains[0].tokens[0].address: address "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02914" has a wrong checksum: a digit or the case of a letter is mistyped`,
 		}},
+		{"everything wrong with what is taken", replaced("    webhook_secrets", `    under: {policy: take, basis_points: 10001, units: "0"}
+    over: {policy: wait, basis_points: -1, units: "1.5"}
+    late: {policy: soon, within: -1s}
+    other_payer: anybody
+    webhook_secrets`), []string{
+			`marketplaces[0].under.policy "take" is not review or accept or wait`,
+			"marketplaces[0].under.basis_points is 10001, not 0 to 10000",
+			`marketplaces[0].under.units "0" is not a number of base units above 0`,
+			`marketplaces[0].over.policy "wait" is not review or accept`,
+			"marketplaces[0].over.basis_points is -1, not 0 to 10000",
+			`marketplaces[0].over.units "1.5" is not a number of base units above 0`,
+			`marketplaces[0].late.policy "soon" is not review or accept`,
+			"marketplaces[0].late.within is negative",
+			`marketplaces[0].other_payer "anybody" is not review or accept`,
+		}},
+		{"limits that nothing takes, and policies without a limit", replaced("    webhook_secrets", `    under: {policy: accept}
+    over: {basis_points: 1}
+    late: {policy: accept}
+    webhook_secrets`), []string{
+			"marketplaces[0].under.policy is accept: basis_points or units must say how much less is taken",
+			"marketplaces[0].over.policy is review, which takes no difference: basis_points and units are for the others",
+			"marketplaces[0].late.within is 0s: with policy accept at least 1s is needed",
+		}},
+		{"late money that nothing takes", replaced("    webhook_secrets", "    late: {within: 1h}\n    webhook_secrets"), []string{
+			"marketplaces[0].late.policy is review, which takes nothing late: within is for accept",
+		}},
+		{"two homes of the agent's key", replaced("agent: {", `agent: {remote: {url: "ftp://hunter2", address: "0x12", method: eth_signTransaction}, `), []string{
+			"agent.keystore and agent.remote are both given",
+			`agent.remote: the URL must be http or https and have a host; "0x12" is not an address; ` +
+				`method "eth_signTransaction" is neither personal_sign nor eth_sign`,
+		}},
+		{"a password without its keystore", replaced("keystore: agent.json", `remote: {url: "https://s.example/hunter2"}`), []string{
+			`agent.remote: "" is not an address`,
+			"agent.password and agent.password_file are for agent.keystore, which is absent",
+		}},
+		{"a keystore without its password", replaced(", password: hunter2}", "}"), []string{"agent.password or agent.password_file is required"}},
+		{"what the verifier refuses", replaced(`endpoints: [{name: a, url: "https://rpc.example/hunter2"}]
+    finality: {tag: finalized}`, `endpoints: [{name: a, url: "https://rpc.example/hunter2"}, {name: b, url: "https://b.example"}]
+    finality: {tag: latest}
+    tiers: [{token: USDC, up_to: 5, trust: quorum:2}]`), []string{
+			"chains[0]: tier 0: trust quorum:2 is more than the chain's own rule demands, single; " +
+				"chain eip155:8453 (Base) may still replace its latest block: finality latest promises nothing there",
+		}},
 		{"short key", replaced("000102030405060708090a0b0c0d0e0f10111213141516171819", "00"), []string{
 			"pay_token_key has 7 bytes, at least 32 are needed; `openssl rand -hex 32` makes them",
+		}},
+		{"passwords in a file of production, which is the default", strings.TrimPrefix(goodConfig, "mode: development\n") + goodSigner, []string{
+			"agent.password stands in the file, which mode production refuses; it belongs into the environment or the file of agent.password_file",
+			"signers[0].password stands in the file, which mode production refuses; it belongs into the environment or the file of signers[0].password_file",
+		}},
+		{"an unknown mode", replaced("mode: development", "mode: test"), []string{`mode "test" is neither development nor production`}},
+		{"half a vault secret", goodConfig + "vault_secret: {file: secret.age}\n", []string{
+			"vault_secret.password_file is required",
+			"vault_secret.epoch is required; the first is 1",
+		}},
+		{"custody on an EVM chain", replaced("    finality: {tag: finalized}", "    finality: {tag: finalized}\n    custody: {tokens: [{token: USDC}]}"), []string{
+			"chains[0].custody is for Solana: on EVM chains escrow is held in contracts",
+		}},
+		{"an earlier vault secret that is incomplete", goodConfig + "vault_secret: {file: f, password_file: p, epoch: 2}\nearlier_vault_secrets: [{file: g, epoch: 2}]\n", []string{
+			"earlier_vault_secrets[0].password_file is required",
+			"earlier_vault_secrets[0].epoch 2 stands there twice",
+		}},
+		{"custody without what it needs", replaced("mode: development", "mode: production", ", password: hunter2", ", password_file: p") + `  - id: solana:mainnet
+    endpoints: [{name: a, url: "https://rpc.example", operator: one}, {name: b, url: "https://b.example", operator: one}]
+    tokens: [{symbol: SOL, native: true, decimals: 9}]
+    escrow: {signer: operator}
+    custody:
+      hold_for: 1m
+      gas_reserve: much
+      precreate_token_account: true
+      precreate_per_hour: 201
+      precreate_reserve: "-1"
+      tokens: [{token: SOL, per_payment: "0", per_hour: "1.0000000001"}, {token: SOL, per_payment: "1", per_hour: "1"}, {token: USDC}]
+`, []string{
+			"chains[1].escrow is for EVM chains: on Solana escrow is held in custody",
+			"chains[1].custody needs vault_secret, from which the wallets are derived",
+			"chains[1].custody.payments_per_hour is required",
+			"chains[1].custody.hold_for is 1m0s, at least 1h0m0s",
+			`chains[1].custody.gas_reserve "much" is not an amount of SOL with at most 9 decimals`,
+			`chains[1].custody.precreate_reserve "-1" is not an amount of SOL with at most 9 decimals`,
+			"chains[1].custody.precreate_per_hour is 201, 1 to 200",
+			`chains[1].custody.tokens[0].per_payment "0" is not an amount of SOL above 0 with at most 9 decimals`,
+			`chains[1].custody.tokens[0].per_hour "1.0000000001" is not an amount of SOL above 0 with at most 9 decimals`,
+			`chains[1].custody.tokens[1].token "SOL" stands there twice`,
+			`chains[1].custody.tokens[2].token "USDC" is none of the chain's tokens`,
+			"chains[1].custody needs endpoints of two operators: on the word of one alone nothing that has expired is signed again",
+		}},
+		{"refunds on Solana", goodConfig + `  - id: solana
+    endpoints: [{name: a, url: "https://rpc.example"}]
+    tokens: [{symbol: SOL, native: true, decimals: 9}]
+    refunds: {signer: operator, key_file: k, bump_after: 1ms, gas_reserve: "-1", tokens: [{token: USDC}]}
+`, []string{
+			"chains[1].refunds.signer is for EVM chains: on Solana the wallet is key_file",
+			"chains[1].refunds.password_file is required",
+			"chains[1].refunds.payments_per_hour is required",
+			"chains[1].refunds.bump_after is 1ms, at least 1s",
+			`chains[1].refunds.gas_reserve "-1" is not an amount of SOL with at most 9 decimals`,
+			`chains[1].refunds.tokens[0].token "USDC" is none of the chain's tokens`,
+		}},
+		{"signers without anything", goodConfig + "signers: [{}, {kind: keystore}, {kind: remote}, {kind: kms, chains: [{chain: base, methods: []}]}]\n", []string{
+			"signers[0].name is required",
+			"signers[0].address: address \"\" is not 0x and 40 hex digits",
+			`signers[0].kind "" is not keystore, remote or kms`,
+			"signers[0].chains is required: at least one",
+			"signers[1].name is required",
+			"signers[1].address: address \"\" is not 0x and 40 hex digits",
+			"signers[1].keystore is required",
+			"signers[1].password or signers[1].password_file is required",
+			"signers[1].chains is required: at least one",
+			"signers[2].name is required",
+			"signers[2].address: address \"\" is not 0x and 40 hex digits",
+			"signers[2].url is required",
+			"signers[2].chains is required: at least one",
+			"signers[3].name is required",
+			"signers[3].address: address \"\" is not 0x and 40 hex digits",
+			"signers[3].key_id is required",
+			"signers[3].region is required",
+			`signers[3].chains[0].chain "base" is none of the EVM chains`,
+		}},
+		{"everything wrong with signers", goodConfig + `  - id: solana
+    aliases: [sol]
+    endpoints: [{name: a, url: "https://rpc.example"}]
+    tokens: [{symbol: SOL, native: true, decimals: 9}]
+` + goodSigner + `  - name: operator
+    kind: keystore
+    address: 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
+    keystore: b.json
+    password: hunter2
+    password_file: c
+    url: https://hunter2
+    key_id: k
+    region: r
+    endpoint: e
+    timeout: 1ms
+    chains:
+      - {chain: eip155:8453, methods: [pay, reclaim], payments_per_hour: 0}
+      - chain: sol
+      - chain: eip155:8453
+        methods: []
+        tokens: [{token: ETH}, {token: USDC, per_payment: "0.0000001", per_hour: "0"}, {token: USDC, per_payment: "1", per_hour: x}]
+        max_fee_per_gas: 0.0000000001
+        gas_reserve: -1
+  - {name: r, kind: remote, address: 0x01, url: "ftp://hunter2", keystore: k, chains: [{chain: eip155:8453, methods: [freeze], payments_per_hour: 1, max_fee_per_gas: 1, gas_reserve: 1}]}
+  - {name: k, kind: kms, address: "0x0000000000000000000000000000000000000001", key_id: k, region: r, endpoint: "ftp://x", url: "https://hunter2", chains: [{chain: eip155:8453, methods: [freeze], payments_per_hour: 1, max_fee_per_gas: 1, gas_reserve: 1}]}
+`, []string{
+			"signers[1].name: operator is signers[0].name already",
+			"signers[1].url is for the kind remote",
+			"signers[1].key_id is for the kind kms",
+			"signers[1].region is for the kind kms",
+			"signers[1].endpoint is for the kind kms",
+			"signers[1].password and signers[1].password_file are both given",
+			"signers[1].timeout is 1ms, not 1s to 10m",
+			`signers[1].chains[0].methods[1] "reclaim" is not pay, payBatch, claim, freeze, returnOther, transfer`,
+			"signers[1].chains[0].tokens is required: at least one",
+			"signers[1].chains[0].payments_per_hour is required",
+			"signers[1].chains[0].max_fee_per_gas is required",
+			"signers[1].chains[0].gas_reserve is required",
+			"signers[1].chains[0].chain: 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 on eip155:8453 is signers[0].chains[0].chain already",
+			`signers[1].chains[1].chain "sol" is none of the EVM chains`,
+			"signers[1].chains[2].methods is required: at least one",
+			`signers[1].chains[2].tokens[0].token "ETH" is none of the chain's tokens`,
+			`signers[1].chains[2].tokens[1].per_payment "0.0000001" is not an amount of USDC above 0 with at most 6 decimals`,
+			`signers[1].chains[2].tokens[1].per_hour "0" is not an amount of USDC above 0 with at most 6 decimals`,
+			`signers[1].chains[2].tokens[2].token "USDC" stands there twice`,
+			`signers[1].chains[2].tokens[2].per_hour "x" is not an amount of USDC above 0 with at most 6 decimals`,
+			"signers[1].chains[2].payments_per_hour is required",
+			`signers[1].chains[2].max_fee_per_gas "0.0000000001" is not an amount of gwei above 0 with at most 9 decimals`,
+			`signers[1].chains[2].gas_reserve "-1" is not an amount of native coins above 0 with at most 18 decimals`,
+			"signers[1].chains[2].chain: 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 on eip155:8453 is signers[0].chains[0].chain already",
+			`signers[2].address: address "0x01" is not 0x and 40 hex digits`,
+			"signers[2].keystore is for the kind keystore",
+			"signers[2].url: the URL must be http or https and have a host",
+			"signers[3].url is for the kind remote",
+			"signers[3].endpoint is not an http or https URL without user, query and fragment",
 		}},
 		{"everything else", `
 listen: nowhere
@@ -136,21 +370,34 @@ public_url: ftp://a
 database: {url: "postgres://u:hunter2@a b", direct_url: "hunter2 x", max_connections: 1}
 pay_token_key: not base64 hunter2
 agent: {keystore: a, password: hunter2, password_file: b, provider: "", role: r}
+admin: {issuer: "https://hunter2@x", audience: a}
 marketplaces:
   - {id: Acme!, orchestrator: {url: "https://u:hunter2@x"}, webhook_secrets: [whsec_hunter2], deadline: 0s, grace: -1s, skew: 1h, machines: [""]}
   - {id: b, orchestrator: {url: "https://x", api_key: "hunter2"}, webhook_secrets: []}
   - {id: b, orchestrator: {url: "https://x"}, webhook_secrets: [` + testSecret + `]}
 chains:
-  - {id: "eip155:1", aliases: ["a:b", base], endpoints: [], finality: {}, tokens: [], poll_interval: 1ms, explorer: x}
-  - id: eip155:1
+  - {id: "eip155:1329", aliases: ["a:b", base], endpoints: [], finality: {}, tokens: [], poll_interval: 1ms, explorer: x}
+  - id: eip155:1329
     aliases: [base]
-    endpoints: [{url: "wss://hunter2"}, {name: a, url: "https://a"}, {name: a, url: "https://b"}]
+    endpoints: [{url: "ftp://hunter2"}, {name: a, url: "https://a", websocket: "https://hunter2"}, {name: a, url: "https://b", headers: [hunter2], calls_per_second: 1000000}]
     finality: {tag: final, depth: 0}
     tokens:
       - {symbol: A, native: true, address: "0x"}
       - {symbol: A, native: true}
       - {symbol: B, decimals: 78}
-  - {id: "eip155:2", endpoints: [{name: a, url: "https://a"}], finality: {tag: safe, depth: 3}, tokens: [{symbol: E, native: true, decimals: 18}, {symbol: F, native: true, decimals: 18}]}
+      - {symbol: C, address: "0x0000000000000000000000000000000000000001", decimals: 2, approval_above: "1.005"}
+  - id: eip155:2
+    endpoints: [{name: a, url: "https://a", operator: one}, {name: b, url: "https://b", operator: one}]
+    finality: {tag: safe, depth: 3}
+    trust: quorum:2
+    stall_after: -1s
+    tiers:
+      - {token: X, up_to: 1}
+      - {token: E, up_to: 0, trust: double, finality: {tag: early}}
+      - {token: E, up_to: 1.0000000000000000001, trust: proof:2}
+    tokens:
+      - {symbol: E, native: true, decimals: 18, received: true}
+      - {symbol: F, native: true, decimals: 18, kind: odd}
 log: {level: loud, format: xml}
 `, []string{
 			`listen "nowhere" is not host:port`,
@@ -172,25 +419,43 @@ log: {level: loud, format: xml}
 			"marketplaces[2].id: b is marketplaces[1].id already",
 			`chains[0].aliases[0] "a:b" looks like a CAIP-2 id`,
 			"chains[0].endpoints is required: at least one",
-			"chains[0].finality is required: a tag (finalized, safe) or a depth of at least 1",
+			"chains[0].finality is required, nothing is shipped for this chain: a tag (finalized, safe) or a depth of at least 1",
 			"chains[0].poll_interval is 1ms, not 50ms to 1m",
 			"chains[0].explorer is not an http or https URL without user, query and fragment",
 			"chains[0].tokens is required: at least one",
-			"chains[1].id: eip155:1 is chains[0].id already",
+			"chains[1].id: eip155:1329 is chains[0].id already",
 			"chains[1].aliases[0]: base is chains[0].aliases[1] already",
 			"chains[1].endpoints[0].name is required",
-			"chains[1].endpoints[0].url is not an http or https URL",
+			"chains[1].endpoints[0].url is not an http, https, ws or wss URL",
+			"chains[1].endpoints[1].websocket is not a ws or wss URL",
 			"chains[1].endpoints[2].name: a is chains[1].endpoints[1].name already",
+			"chains[1].endpoints[2].headers[0] is not Name: value",
+			"chains[1].endpoints[2].calls_per_second is 1000000, at most 100000",
+			"chains[1].endpoints[1].websocket is for Solana; the URL of an EVM endpoint may be that of a WebSocket",
 			`chains[1].finality.tag "final" is not finalized, safe or latest`,
 			"chains[1].tokens[0] is native and has an address",
 			"chains[1].tokens[1].symbol: A is chains[1].tokens[0].symbol already",
 			"chains[1].tokens[1].decimals is required for a native coin",
 			"chains[1].tokens[2].decimals is 78, at most 77",
 			"chains[1].tokens[2].address is required, or native: true",
+			`chains[1].tokens[3].approval_above "1.005" is not an amount of whole tokens with at most 2 decimals`,
 			"chains[2].finality has both a tag and a depth",
+			"chains[2].trust is quorum:2, and the endpoints are of 1 operator(s) only",
+			"chains[2].stall_after is negative",
+			"chains[2].tokens[0].received is for the kinds fee and rebasing",
+			`chains[2].tokens[1].kind "odd" is not plain, fee, rebasing or refuse`,
 			"chains[2].tokens[1].native: the native coin is chains[2].tokens[0].native already",
+			`chains[2].tiers[0].token "X" is none of the chain's tokens`,
+			`chains[2].tiers[1].up_to "0" is not an amount of E above 0 with at most 18 decimals`,
+			`chains[2].tiers[1].finality.tag "early" is not finalized, safe or latest`,
+			`chains[2].tiers[1].trust: "double" is not single, quorum:K or proof:K with K operators, at least 2`,
+			`chains[2].tiers[2].up_to "1.0000000000000000001" is not an amount of E above 0 with at most 18 decimals`,
+			"chains[2].tiers[2].trust is proof:2, and the endpoints are of 1 operator(s) only",
+			"chains[2].tiers[2].trust demands a proof, which chains[2].trust does not",
+			"admin.issuer is not an http or https URL without user, query and fragment",
 			`log.level "loud" is not debug, info, warn or error`,
 			`log.format "xml" is neither json nor text`,
+			"agent.password stands in the file, which mode production refuses; it belongs into the environment or the file of agent.password_file",
 		}},
 	}
 	for _, tt := range tests {
@@ -206,6 +471,43 @@ log: {level: loud, format: xml}
 				t.Error("a secret is shown")
 			}
 		})
+	}
+}
+
+func TestSignerPolicies(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(writeConfig(t, goodConfig+goodSigner), []string{"SETTLER_SIGNERS_0_CHAINS_0_TOKENS_0_PER_HOUR=30000", "SETTLER_MODE=development"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, faults := cfg.Signers[0].Chains[0].policy("signers[0].chains[0]", cfg.Chains[0])
+	want := escrowevm.Policy{
+		ChainID: 8453, Key: "signers[0].chains[0]", Methods: []string{"pay", "payBatch", "claim"}, PaymentsPerHour: 600, MaxFeePerGas: big.NewInt(2_500_000_000),
+		Tokens: map[common.Address]escrowevm.TokenLimit{common.HexToAddress("0x833589fcd6edb6e08f4c7c32d4f71b54bda02913"): {
+			Key: "signers[0].chains[0].tokens[0]", PerPayment: settlement.NewAmount(1_000_000_000), PerHour: settlement.NewAmount(30_000_000_000),
+		}},
+	}
+	if faults != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, faults, want)
+	}
+	if s := cfg.Signers[0]; s.Timeout != 30*time.Second {
+		t.Errorf("timeout %s", s.Timeout)
+	}
+}
+
+// In production a password comes from the environment or a file of its own, and one in the file is refused whatever
+// overrides it.
+func TestProductionTakesPasswordsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("mode: development", "mode: production", "password: hunter2", "keystore: a").Replace(goodConfig + goodSigner)
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "keystore: agent.json, keystore: a", "keystore: a"), "keystore: operator.json\n    keystore: a", "keystore: a")
+	environ := []string{"SETTLER_AGENT_PASSWORD=hunter2", "SETTLER_SIGNERS_0_PASSWORD_FILE=/run/secrets/operator"}
+	if _, err := loadConfig(writeConfig(t, text), environ); err != nil {
+		t.Error(err)
+	}
+	_, err := loadConfig(writeConfig(t, goodConfig), append(environ[:1], "SETTLER_MODE=production"))
+	if err == nil || !strings.Contains(err.Error(), "agent.password stands in the file") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -267,8 +569,8 @@ func TestEnvironmentOverridesEveryKey(t *testing.T) {
 	}
 	// Whatever the check says of these values, each must have arrived.
 	for _, key := range configKeys() {
-		name := strings.NewReplacer("<i>", "0", "<j>", "0").Replace(key.Variable)
-		value := map[string]string{"bool": "true", "uint8": "7", "uint64": "7", "int32": "7", "time.Duration": "7s"}[key.Type.String()]
+		name := strings.NewReplacer("<i>", "0", "<j>", "0", "<k>", "0").Replace(key.Variable)
+		value := map[string]string{"bool": "true", "uint8": "7", "uint32": "7", "uint64": "7", "int": "7", "int32": "7", "time.Duration": "7s"}[key.Type.String()]
 		if value == "" {
 			value = "seven"
 		}
@@ -384,10 +686,10 @@ func TestPasswordFileLosesItsLastLineBreak(t *testing.T) {
 	if err := os.WriteFile(path, []byte(" hunter2 \r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := (AgentConfig{PasswordFile: path}).password(); err != nil || got != " hunter2 " {
+	if got, err := passwordOf("", path); err != nil || got != " hunter2 " {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := (AgentConfig{PasswordFile: path + "x"}).password(); err == nil || !strings.Contains(err.Error(), "agent.password_file") {
+	if _, err := passwordOf("", path+"x"); err == nil || !strings.Contains(err.Error(), "password_file") {
 		t.Errorf("got %v, want an error that names the key", err)
 	}
 }
@@ -409,6 +711,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Agent.Remote.URL = "https://signer.example/hunter2"
 	var shown []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		shown = append(shown, fmt.Sprintf(verb, cfg.Database), fmt.Sprintf(verb, cfg.Marketplaces), fmt.Sprintf(verb, cfg.Chains), fmt.Sprintf(verb, cfg.Agent))
@@ -455,7 +758,7 @@ func configKeys() []configKey {
 			case field.Type.Kind() == reflect.Struct:
 				walk(field.Type, at, below, index)
 			case field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Struct:
-				walk(field.Type.Elem(), at+"[]", below+index+"_", "<j>")
+				walk(field.Type.Elem(), at+"[]", below+index+"_", map[string]string{"<i>": "<j>", "<j>": "<k>"}[index])
 			default:
 				keys = append(keys, configKey{at, prefix + field.Tag.Get("env"), field.Type})
 			}
@@ -497,4 +800,106 @@ func FuzzReadYAML(f *testing.F) {
 			_ = cfg.Check() // whatever was read can be judged
 		}
 	})
+}
+
+func TestEscrowFaults(t *testing.T) {
+	t.Parallel()
+	const arbiter = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
+	for name, tt := range map[string]struct{ signer, escrow, want string }{
+		"no such signer":         {"[pay, payBatch]", "{signer: other, arbiter: \"" + arbiter + "\"}", `chains[0].escrow.signer "other" is no signer that may call pay and payBatch`},
+		"may not pay batches":    {"[pay]", "{signer: operator, arbiter: \"" + arbiter + "\"}", `chains[0].escrow.signer "operator" is no signer that may call pay and payBatch`},
+		"no arbiter":             {"[pay, payBatch]", "{signer: operator}", "chains[0].escrow.arbiter"},
+		"an arbiter alone":       {"[pay, payBatch]", "{arbiter: \"" + arbiter + "\"}", "chains[0].escrow.signer is required with an arbiter"},
+		"held for a moment":      {"[pay, payBatch]", "{signer: operator, arbiter: \"" + arbiter + "\", hold_for: 1m, hold_at_least: 0s}", "chains[0].escrow.hold_for is 1m0s, at least 1h0m0s"},
+		"held for too short":     {"[pay, payBatch]", "{signer: operator, arbiter: \"" + arbiter + "\", hold_for: 24h}", "chains[0].escrow.hold_at_least is 24h0m0s, and the money is held for 24h0m0s only"},
+		"more than was measured": {"[pay, payBatch]", "{signer: operator, arbiter: \"" + arbiter + "\", batch: 51}", "chains[0].escrow.batch is 51, not 1 to 50"},
+		"nothing wrong":          {"[pay, payBatch]", "{signer: operator, arbiter: \"" + arbiter + "\"}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := strings.Replace(goodConfig, "    tokens:", "    escrow: "+tt.escrow+"\n    tokens:", 1)
+			text += `
+signers:
+  - name: operator
+    kind: remote
+    address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    url: http://127.0.0.1:1
+    chains:
+      - chain: eip155:8453
+        methods: ` + tt.signer + `
+        tokens: [{token: USDC, per_payment: "1", per_hour: "1"}]
+        payments_per_hour: 1
+        max_fee_per_gas: "1"
+        gas_reserve: "1"
+`
+			_, err := loadConfig(writeConfig(t, text), nil)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// What a marketplace takes, from the file and the environment.
+func TestLeniencyOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	path := writeConfig(t, strings.Replace(goodConfig, "    webhook_secrets", `    under: {policy: wait, units: "10000"}
+    over: {policy: accept}
+    late: {policy: accept, within: 24h}
+    webhook_secrets`, 1))
+	cfg, err := loadConfig(path, []string{"SETTLER_MARKETPLACES_0_UNDER_BASIS_POINTS=50", "SETTLER_MARKETPLACES_0_OTHER_PAYER=accept"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cfg.Marketplaces[0].leniency()
+	want := settlement.Leniency{
+		Under: settlement.Tolerance{BasisPoints: 50, Units: settlement.NewAmount(10_000)}, Over: settlement.Tolerance{Any: true},
+		Parts: true, Late: 24 * time.Hour, AnyPayer: true,
+	}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	cfg, err = loadConfig(writeConfig(t, goodConfig), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := cfg.Marketplaces[0].leniency(); err != nil || got != (settlement.Leniency{}) {
+		t.Errorf("by default nothing is taken, got %+v, %v", got, err)
+	}
+}
+
+// The wallet that direct payments are given back from may call transfer, has a key of its own, and a limit also for coin.
+func TestRefundFaults(t *testing.T) {
+	t.Parallel()
+	const operator, wallet = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+	for name, tt := range map[string]struct{ refunds, address, methods, want string }{
+		"nothing wrong":       {"{signer: wallet}", wallet, "[transfer]", ""},
+		"no such signer":      {"{signer: other}", wallet, "[transfer]", `chains[0].refunds.signer "other" is no signer that may call transfer on this chain`},
+		"may not transfer":    {"{signer: wallet}", wallet, "[freeze]", `chains[0].refunds.signer "wallet" is no signer that may call transfer`},
+		"the key of escrow":   {"{signer: operator}", wallet, "[transfer]", `chains[0].refunds.signer "operator" has the key of the signer of its escrow: each needs a key of its own`},
+		"the arbiter's key":   {"{signer: wallet}", "0x90F79bf6EB2c4f870365E785982E1f101E93b906", "[transfer]", `chains[0].refunds.signer "wallet" has the key of the arbiter`},
+		"a wallet of Solana":  {"{key_file: k}", wallet, "[transfer]", "chains[0].refunds.key_file, password_file and tokens are for Solana"},
+		"bumped all the time": {"{signer: wallet, bump_after: 1ms}", wallet, "[transfer]", "chains[0].refunds.bump_after is 1ms, at least 1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := strings.Replace(goodConfig, "    tokens: [", "    refunds: "+tt.refunds+"\n    escrow: {signer: operator, arbiter: \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"}\n    tokens: [{symbol: ETH, native: true, decimals: 18}, ", 1)
+			text += "\nsigners:\n"
+			for _, s := range [][3]string{{"operator", operator, "[pay, payBatch, transfer]"}, {"wallet", tt.address, tt.methods}} {
+				text += fmt.Sprintf(`  - {name: %s, kind: remote, address: %q, url: "http://127.0.0.1:1", chains: [{chain: "eip155:8453", methods: %s, payments_per_hour: 1, max_fee_per_gas: "1",
+      gas_reserve: "1", tokens: [{token: USDC, per_payment: "1", per_hour: "1"}, {token: ETH, per_payment: "0.5", per_hour: "1"}]}]}
+`, s[0], s[1], s[2])
+			}
+			cfg, err := loadConfig(writeConfig(t, text), nil)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Fatalf("got %v, want %q", err, tt.want)
+			}
+			if tt.want != "" {
+				return
+			}
+			if p, _ := cfg.Signers[1].Chains[0].policy("k", cfg.Chains[0]); p.Native == nil || p.Native.PerPayment.String() != "500000000000000000" || len(p.Tokens) != 1 {
+				t.Errorf("policy %+v", p)
+			}
+		})
+	}
 }

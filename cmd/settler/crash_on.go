@@ -10,5 +10,8 @@ import (
 
 // outsideClient lets a crash test end the process before and after each call.
 func outsideClient() *http.Client {
-	return &http.Client{Transport: crash.Transport{Next: http.DefaultTransport}}
+	return &http.Client{Transport: outsideTransport(http.DefaultTransport)}
 }
+
+// outsideTransport lets a crash test end the process before and after each call that next makes.
+func outsideTransport(next http.RoundTripper) http.RoundTripper { return crash.Transport{Next: next} }

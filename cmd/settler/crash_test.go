@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/big"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -19,14 +21,15 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/settler-pay/settler/api"
+	"github.com/settler-pay/settler/internal/chaintest"
 	"github.com/settler-pay/settler/internal/devnet"
 	"github.com/settler-pay/settler/internal/pgtest"
+	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/orchestration/agentkey"
 	"github.com/settler-pay/settler/orchestration/orchestrationtest"
@@ -41,13 +44,10 @@ func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a crash at each of some thirty points takes minutes on a slow machine; run without -short")
 	}
-	program := filepath.Join(t.TempDir(), "settler-crashtest")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "crashtest", "-o", program, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	t.Parallel()
+	program := crashProgram(t)
 	log := filepath.Join(t.TempDir(), "points")
-	newCrashRun(t, program).settle("", log)
+	newCrashRun(t, program, nil).settle("", log)
 	text, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -73,9 +73,34 @@ func TestCrash(t *testing.T) {
 		}
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			newCrashRun(t, program).settle(point, "")
+			newCrashRun(t, program, nil).settle(point, "")
 		})
 	}
+}
+
+// One build with crash points serves all tests of a run.
+var (
+	programOnce sync.Once
+	programDir  string
+	programErr  error
+)
+
+// crashProgram is the path of the program with its crash points.
+func crashProgram(t *testing.T) string {
+	t.Helper()
+	programOnce.Do(func() {
+		if programDir, programErr = os.MkdirTemp("", "settler-crashtest-"); programErr != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-tags", "crashtest", "-o", filepath.Join(programDir, "settler"), ".").CombinedOutput()
+		if err != nil {
+			programErr = fmt.Errorf("build: %w\n%s", err, out)
+		}
+	})
+	if programErr != nil {
+		t.Fatal(programErr)
+	}
+	return filepath.Join(programDir, "settler")
 }
 
 // crashRun is a world of its own around the program: its database, chain and orchestrator live in this process and do not
@@ -86,13 +111,18 @@ type crashRun struct {
 	config  string
 	pool    *pgxpool.Pool
 	market  *orchestrationtest.Server
+	rpc     *chaintest.Proxy // between the program and its node
+	escrow  *devEscrow
 	play    play
+	orders  int          // that moveMoney has played
+	runner  *jobs.Runner // of door; nil before it was asked for
 
 	mu     sync.Mutex // guards output
 	output bytes.Buffer
 }
 
-func newCrashRun(t *testing.T, program string) *crashRun {
+// newCrashRun makes the world; cluster is its Solana side, nil for none.
+func newCrashRun(t *testing.T, program string, cluster *crashCluster) *crashRun {
 	t.Helper()
 	r := &crashRun{t: t, program: program}
 	url := pgtest.NewURL(t)
@@ -107,7 +137,10 @@ func newCrashRun(t *testing.T, program string) *crashRun {
 	}
 	wallet := crypto.PubkeyToAddress(payer.PublicKey)
 	chainID := 1_000_000 + rand.Uint64N(1_000_000_000)
-	chain, err := devnet.StartChain(devnet.ChainConfig{ChainID: chainID, BlockTime: 100 * time.Millisecond, Accounts: []common.Address{wallet}})
+	if r.escrow, err = newDevEscrow(); err != nil {
+		t.Fatal(err)
+	}
+	chain, err := devnet.StartChain(devnet.ChainConfig{ChainID: chainID, BlockTime: 100 * time.Millisecond, Accounts: append(r.escrow.accounts(), wallet)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +149,20 @@ func newCrashRun(t *testing.T, program string) *crashRun {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := devnet.DeployVaults(t.Context(), chain, payer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := devnet.SendTestToken(t.Context(), chain, payer, token, addressOf(r.escrow.refunds), big.NewInt(1_000_000_000)); err != nil {
+		t.Fatal(err)
+	}
+	r.escrow.chain, r.escrow.token = chain, token
+	r.rpc = chaintest.NewProxy(t, chain.URL())
 	caip2 := fmt.Sprintf("eip155:%d", chainID)
-	server, err := startDevMarket(caip2, chain.URL(), token)
+	services := r.escrow.services(caip2)
+	if cluster != nil {
+		services = append(services, cluster.services()...)
+	}
+	server, err := startDevMarket(caip2, chain.URL(), token, services)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,23 +185,56 @@ func newCrashRun(t *testing.T, program string) *crashRun {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signer, err := keystore.NewKeyStore(dir, keystore.LightScryptN, keystore.LightScryptP).ImportECDSA(r.escrow.operator, "crash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refunds, err := keystore.NewKeyStore(dir, keystore.LightScryptN, keystore.LightScryptP).ImportECDSA(r.escrow.refunds, "crash")
+	if err != nil {
+		t.Fatal(err)
+	}
 	const webhookKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	r.config = filepath.Join(dir, "settler.yaml")
 	yaml := fmt.Sprintf(`listen: %s
 database: {url: %q}
+mode: development
 pay_token_key: %s
 agent: {keystore: %q, password: crash}
 marketplaces:
   - id: demo
     orchestrator: {url: %s}
     webhook_secrets: [%s]
+    deadline: 24h # the chain's clock goes ten times as fast as ours
+    list_interval: 100ms # so that an order's life sees all that the listing asks
 chains:
   - id: %s
     endpoints: [{name: devnet, url: %s}]
     finality: {depth: 2}
     poll_interval: 50ms
     tokens: [{symbol: TUSD, address: %q, decimals: 6}]
-`, listen, url, strings.Repeat("ab", 32), account.URL.Path, server.url, webhookKey, caip2, chain.URL(), token.Hex())
+    escrow: {signer: operator, arbiter: %q}
+    refunds: {signer: refunds}
+signers:
+  - name: operator
+    kind: keystore
+    address: %q
+    keystore: %q
+    password: crash
+    chains:
+      - {chain: %q, tokens: [{token: TUSD, per_payment: "1000", per_hour: "100000"}], payments_per_hour: 1000, max_fee_per_gas: "1000", gas_reserve: "0.01"}
+  - name: refunds
+    kind: keystore
+    address: %q
+    keystore: %q
+    password: crash
+    chains:
+      - {chain: %q, methods: [transfer], tokens: [{token: TUSD, per_payment: "1000", per_hour: "100000"}], payments_per_hour: 1000, max_fee_per_gas: "1000", gas_reserve: "0.01"}
+`, listen, url, strings.Repeat("ab", 32), account.URL.Path, server.url, webhookKey, caip2, r.rpc.URL(), token.Hex(),
+		addressOf(r.escrow.arbiter).Hex(), signer.Address.Hex(), signer.URL.Path, caip2,
+		refunds.Address.Hex(), refunds.URL.Path, caip2)
+	if cluster != nil {
+		yaml = strings.Replace(yaml, "chains:\n", cluster.yaml(t, dir), 1)
+	}
 	if err := os.WriteFile(r.config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +251,10 @@ chains:
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.tell(orchestrationtest.Webhook{URL: "http://" + listen + "/v1/webhooks/demo/orders", Secret: webhookKey})
 	r.play = play{
-		api: "http://" + listen, apiKey: key, orchestrator: server.url, rpc: chain.URL(), webhookKey: webhookKey, marketplace: "demo",
-		serviceID: devService, machineRef: fmt.Sprintf("did:peaq:%d", chainID), controller: controller, payer: payer,
-		say: func(string, string, ...any) {},
+		steps: &stepPrinter{out: io.Discard}, api: "http://" + listen, people: devPeople{program: key}, orchestrator: server.url, rpc: chain.URL(), marketplace: "demo",
+		serviceID: devService, machineRef: fmt.Sprintf("did:peaq:%d", chainID), controller: controller, payer: payer, pay: payEVM,
 	}
 	return r
 }
@@ -186,13 +264,31 @@ func (r *crashRun) settle(point, log string) {
 	t := r.t
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
+	order := r.survive(ctx, point, log, &r.play)
+	if n := r.market.Intents(order); n != 1 {
+		t.Errorf("%d intents, want 1", n)
+	}
+	if n := len(r.market.Proofs(order)); n != 1 {
+		t.Errorf("%d accepted proofs, want 1", n)
+	}
+	if o, _ := r.market.Order(order); o.Status != orchestration.OrderReady {
+		t.Errorf("order is %s, want ready", o.Status)
+	}
+	var consumed int
+	if err := r.pool.QueryRow(ctx, "select count(*) from consumed_transfers").Scan(&consumed); err != nil || consumed != 1 {
+		t.Errorf("%d transfers consumed (%v), want 1", consumed, err)
+	}
+	pgtest.CheckBooks(t, r.pool)
+}
+
+// survive plays the order against the program, which is started again after it has crashed at the point.
+func (r *crashRun) survive(ctx context.Context, point, log string, order *play) (orderID string) {
+	t := r.t
+	t.Helper()
 	first := r.start(ctx, "SETTLER_CRASH_AT="+point, "SETTLER_CRASH_LOG="+log)
-	var order string
 	played := make(chan error, 1)
 	go func() {
-		var err error
-		order, err = r.play.run(ctx)
-		played <- err
+		played <- order.run(ctx)
 	}()
 	running := first
 	var died time.Time
@@ -217,21 +313,7 @@ func (r *crashRun) settle(point, log string) {
 		t.Logf("settled %s after the crash", time.Since(died).Round(10*time.Millisecond))
 	}
 	running.stop(t)
-
-	if n := r.market.Intents(order); n != 1 {
-		t.Errorf("%d intents, want 1", n)
-	}
-	if n := len(r.market.Proofs(order)); n != 1 {
-		t.Errorf("%d accepted proofs, want 1", n)
-	}
-	if o, _ := r.market.Order(order); o.Status != orchestration.OrderReady {
-		t.Errorf("order is %s, want ready", o.Status)
-	}
-	var consumed int
-	if err := r.pool.QueryRow(ctx, "select count(*) from consumed_transfers").Scan(&consumed); err != nil || consumed != 1 {
-		t.Errorf("%d transfers consumed (%v), want 1", consumed, err)
-	}
-	pgtest.CheckBooks(t, r.pool)
+	return order.orderID
 }
 
 func killed(err error) bool {

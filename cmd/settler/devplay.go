@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +17,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/google/uuid"
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/orchestration/agentkey"
@@ -27,102 +25,139 @@ import (
 // play is one order as its marketplace and its payer live it. Each of them has public HTTP interfaces and the chain's RPC,
 // nothing else.
 type play struct {
+	name         string // what becomes of it
+	steps        *stepPrinter
 	api          string // settler's URL
-	apiKey       string
+	people       devPeople
 	orchestrator string // its URL
 	rpc          string
-	webhookKey   string
 	marketplace  string
 	serviceID    string
-	machineRef   string            // identity that the machine registers under
-	controller   *agentkey.Key     // controls the identity
-	payer        *ecdsa.PrivateKey // the payer's wallet and agent key in one
-	say          func(step, message string, details ...any)
+	machineRef   string                                                                // identity that the machine registers under
+	controller   *agentkey.Key                                                         // controls the identity
+	payer        *ecdsa.PrivateKey                                                     // the payer's agent key, and wallet on the EVM chain
+	pay          func(ctx context.Context, p *play) (txid string, err error)           // as the terms say
+	paired       func(ctx context.Context, p *play, pairing string) error              // what the buyer does for its orders beforehand, if anything
+	found        string                                                                // how the transfer is found
+	accepted     string                                                                // how the orchestrator came to hold the payment
+	look         func(ctx context.Context, p *play) (verify verifyDivision, err error) // reads what payee and payer have
+	after        func(ctx context.Context, p *play, verify verifyDivision) error       // what follows when the order is ready, if anything
 
 	// What run has done so far, for whoever wants to look at it.
-	payURL string       // the payer's link
-	terms  instructions // what it asked for
-	txid   string       // the transfer's; empty before there is one
+	orderID   string       // empty before there is one
+	paymentID string       // settler's own
+	payURL    string       // the payer's link
+	terms     instructions // what it asked for
+	txid      string       // the transfer's; empty before there is one
+	market    *orchestration.Client
+	buyer     *orchestration.Session
 }
 
-// run plays the order and returns its id when the orchestrator calls it ready.
-func (p *play) run(ctx context.Context) (orderID string, err error) {
+// verifyDivision verifies on the chain that payee and payer have got so many base units since, and says so in one step.
+type verifyDivision func(ctx context.Context, step string, toPayee, toPayer *big.Int) error
+
+func (p *play) say(step, message string, details ...any) {
+	p.steps.sayOf(p.name, step, message, details...)
+}
+
+func addressOf(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
+
+// run plays the order to its end.
+func (p *play) run(ctx context.Context) error {
 	market, err := orchestration.New(orchestration.Config{BaseURL: p.orchestrator})
 	if err != nil {
-		return "", err
+		return err
 	}
+	p.market = market
 	machine, err := p.register(ctx, market)
 	if err != nil {
-		return "", fmt.Errorf("register machine: %w", err)
+		return fmt.Errorf("register machine: %w", err)
 	}
 	agent, err := agentkey.FromHex(common.Bytes2Hex(crypto.FromECDSA(p.payer)))
 	if err != nil {
-		return "", err
+		return err
 	}
 	session, err := orchestration.NewSession(orchestration.SessionConfig{
 		Client: market, Signer: agent, MachineID: machine, AgentAddress: agent.Address(), AgentProvider: "settler-dev", AgentRole: "buyer",
 	})
 	if err != nil {
-		return "", err
+		return err
 	}
+	p.buyer = session
 	pairing, err := session.PairingID(ctx)
 	if err != nil {
-		return "", fmt.Errorf("pair: %w", err)
+		return fmt.Errorf("pair: %w", err)
 	}
 	p.say("pairing", "the payer's agent signed its challenge", "pairing", pairing, "wallet", agent.Address())
+	if p.paired != nil {
+		if err := p.paired(ctx, p, pairing); err != nil {
+			return err
+		}
+	}
 
 	order, err := p.order(ctx, market, session, machine, pairing)
 	if err != nil {
-		return "", fmt.Errorf("create order: %w", err)
+		return fmt.Errorf("create order: %w", err)
 	}
+	p.orderID = order.ID
 	p.say("order", "created, rail "+string(order.Payment.DefaultRail), "order", order.ID, "payee", order.Payment.PayeeAddress)
-	if err := p.webhook(ctx, machine, order.ID); err != nil {
-		return order.ID, fmt.Errorf("send webhook: %w", err)
-	}
-	p.say("webhook", "signed, sent and accepted", "type", "order.created")
 
-	paid, err := p.await(ctx, order.ID, "awaiting_payment")
+	paid, err := p.await(ctx, "awaiting_payment")
 	if err != nil {
-		return order.ID, err
+		return err
 	}
+	p.say("webhook", "signed and sent by the orchestrator, accepted by settler", "type", "order.created")
 	p.say("intent", "ready: the payer can be told", "payment", paid.ID, "amount", paid.Price.AmountMajor+" "+paid.Price.Symbol)
-	p.payURL = paid.PayURL
+	p.paymentID, p.payURL = paid.ID, paid.PayURL
 	for {
 		if p.terms, err = p.instructions(ctx, paid.PayURL); err == nil || pause(ctx) != nil {
 			break
 		}
 	}
 	if err != nil {
-		return order.ID, fmt.Errorf("read payment instructions: %w", err)
+		return fmt.Errorf("read payment instructions: %w", err)
 	}
 	terms := p.terms
 	p.say("instructions", "pay "+terms.AmountMajor+" "+terms.Symbol+" to "+terms.Payee, "token", terms.Token, "until", terms.Deadline)
-	hash, err := p.pay(ctx, terms)
-	if err != nil {
-		return order.ID, fmt.Errorf("pay: %w", err)
+	if p.txid, err = p.pay(ctx, p); err != nil {
+		return fmt.Errorf("pay: %w", err)
 	}
-	p.txid = hash.Hex()
 	p.say("transfer", "sent; its id is told to nobody", "txid", p.txid)
 	for _, state := range []struct{ name, message string }{
-		{"confirming", "found in its block by watching the payee"},
+		{"confirming", p.found},
 		{"verified", "fits and is final; the transfer is consumed"},
-		{"held", "proof posted in rpc mode and accepted"},
+		{"held", p.accepted},
 	} {
-		if _, err := p.await(ctx, order.ID, state.name); err != nil {
-			return order.ID, err
+		seen, err := p.await(ctx, state.name)
+		if err != nil {
+			return err
 		}
-		p.say(state.name, state.message)
+		message := state.message
+		for _, t := range seen.Transactions {
+			if t.Waits.Text != "" {
+				message += ", " + t.Waits.Text
+			}
+		}
+		p.say(state.name, message)
 	}
 	for {
 		order, err = market.GetMarketOrder(ctx, order.ID)
 		if err == nil && order.Status == orchestration.OrderReady {
 			p.say("ready", "the orchestrator lets the marketplace deliver", "order", order.ID)
-			return order.ID, nil
+			break
 		}
 		if waitErr := pause(ctx); waitErr != nil {
-			return order.ID, errors.Join(fmt.Errorf("order %s is %s at the orchestrator, not ready", order.ID, order.Status), err)
+			return errors.Join(fmt.Errorf("order %s is %s at the orchestrator, not ready", order.ID, order.Status), err)
 		}
 	}
+	if p.after == nil {
+		return nil
+	}
+	verify, err := p.look(ctx, p)
+	if err != nil {
+		return err
+	}
+	return p.after(ctx, p, verify)
 }
 
 // register makes an active machine for the marketplace.
@@ -169,75 +204,57 @@ func (p *play) order(ctx context.Context, market *orchestration.Client, session 
 	return order, err
 }
 
-// webhook tells settler about the order as a marketplace does.
-func (p *play) webhook(ctx context.Context, machine, order string) error {
-	body, err := json.Marshal(map[string]any{
-		"type": "order.created", "timestamp": time.Now().UTC(), "data": map[string]string{"machineId": machine, "orderId": order},
-	})
-	if err != nil {
-		return err
-	}
-	signer, err := standardwebhooks.NewWebhook(p.webhookKey)
-	if err != nil {
-		return err
-	}
-	id := "msg_" + uuid.NewString()
-	for { // as every sender of webhooks does: the same id and body until it is accepted
-		now := time.Now()
-		signature, err := signer.Sign(id, now, body)
-		if err != nil {
-			return err
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.api+"/v1/webhooks/"+p.marketplace+"/orders", bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("webhook-id", id)
-		req.Header.Set("webhook-timestamp", fmt.Sprint(now.Unix()))
-		req.Header.Set("webhook-signature", signature)
-		if err = fetch(req, http.StatusAccepted, nil); err == nil {
-			return nil
-		}
-		if pause(ctx) != nil {
-			return err
-		}
-	}
+// event is what the play reads of a payment's history.
+type event struct {
+	Event string `json:"event"`
 }
 
 // shown is what the play reads of a payment in our own API.
 type shown struct {
-	ID     string `json:"payment_id"`
-	State  string `json:"state"`
-	Reason string `json:"reason"`
-	Detail string `json:"detail"`
-	PayURL string `json:"pay_url"`
-	Price  struct {
+	ID      string  `json:"payment_id"`
+	Version int64   `json:"version"`
+	History []event `json:"history"`
+	State   string  `json:"state"`
+	Reason  string  `json:"reason"`
+	Detail  string  `json:"detail"`
+	PayURL  string  `json:"pay_url"`
+	Price   struct {
 		AmountMajor string `json:"amount_major"`
 		Symbol      string `json:"symbol"`
 	} `json:"price"`
+	Transactions []struct {
+		Waits struct {
+			Text string `json:"text"`
+		} `json:"waits"`
+	} `json:"transactions"`
+}
+
+// read reads the order's payment.
+func (p *play) read(ctx context.Context) (now shown, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.api+"/v1/orders/"+p.orderID, nil)
+	if err != nil {
+		return now, err
+	}
+	req.Header.Set("Authorization", "Bearer "+p.people.program)
+	return now, fetch(req, http.StatusOK, &now)
 }
 
 // await reads the order until it has reached the state. States that lie behind it count: a fast chain is no failure.
-func (p *play) await(ctx context.Context, order, state string) (shown, error) {
-	path := []string{"new", "awaiting_payment", "verifying", "confirming", "verified", "held"}
-	at := func(s string) int {
-		for i, known := range path {
-			if known == s {
-				return i
-			}
-		}
-		return -1
+func (p *play) await(ctx context.Context, state string) (shown, error) {
+	path := []string{"new", "awaiting_payment", "verifying", "confirming", "verified", "held", "release_pending", "released"}
+	switch state {
+	case "refunded":
+		path = append(path[:6:6], "refund_pending", "refunded")
+	case "frozen", "split":
+		path = append(path[:6:6], "frozen", "split_pending", "split")
 	}
+	at := func(s string) int { return slices.Index(path, s) }
 	var last shown
 	var lastErr error
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.api+"/v1/orders/"+order, nil)
-		if err != nil {
-			return last, err
-		}
-		req.Header.Set("Authorization", "Bearer "+p.apiKey)
-		if lastErr = fetch(req, http.StatusOK, &last); lastErr == nil {
+		var now shown
+		if now, lastErr = p.read(ctx); lastErr == nil {
+			last = now
 			switch {
 			case at(last.State) >= at(state):
 				return last, nil
@@ -260,6 +277,7 @@ type instructions struct {
 	Amount      string `json:"amount"`
 	AmountMajor string `json:"amount_major"`
 	Deadline    string `json:"deadline"`
+	PaymentURI  string `json:"payment_uri"`
 }
 
 func (p *play) instructions(ctx context.Context, payURL string) (instructions, error) {
@@ -274,29 +292,29 @@ func (p *play) instructions(ctx context.Context, payURL string) (instructions, e
 	return page.Instructions, err
 }
 
-// pay sends the ERC-20 transfer that the instructions ask for.
-func (p *play) pay(ctx context.Context, terms instructions) (common.Hash, error) {
+// payEVM sends the ERC-20 transfer that the instructions ask for.
+func payEVM(ctx context.Context, p *play) (string, error) {
+	terms := p.terms
 	client, err := ethclient.DialContext(ctx, p.rpc)
 	if err != nil {
-		return common.Hash{}, err
+		return "", err
 	}
 	defer client.Close()
 	amount, ok := new(big.Int).SetString(terms.Amount, 10)
 	if !ok {
-		return common.Hash{}, fmt.Errorf("amount %q is no number", terms.Amount)
+		return "", fmt.Errorf("amount %q is no number", terms.Amount)
 	}
-	from := crypto.PubkeyToAddress(p.payer.PublicKey)
-	nonce, err := client.PendingNonceAt(ctx, from)
+	nonce, err := client.PendingNonceAt(ctx, addressOf(p.payer))
 	if err != nil {
-		return common.Hash{}, err
+		return "", err
 	}
 	price, err := client.SuggestGasPrice(ctx)
 	if err != nil {
-		return common.Hash{}, err
+		return "", err
 	}
 	chainID, err := client.ChainID(ctx)
 	if err != nil {
-		return common.Hash{}, err
+		return "", err
 	}
 	data := crypto.Keccak256([]byte("transfer(address,uint256)"))[:4]
 	data = append(data, common.LeftPadBytes(common.HexToAddress(terms.Payee).Bytes(), 32)...)
@@ -306,12 +324,20 @@ func (p *play) pay(ctx context.Context, terms instructions) (common.Hash, error)
 		Nonce: nonce, GasPrice: new(big.Int).Mul(price, big.NewInt(2)), Gas: 100_000, To: &token, Data: data,
 	})
 	if err != nil {
-		return common.Hash{}, err
+		return "", err
 	}
-	return tx.Hash(), client.SendTransaction(ctx, tx)
+	return tx.Hash().Hex(), client.SendTransaction(ctx, tx)
 }
 
-// fetch sends the request and decodes the answer; another status than want is an error with the answer's own words.
+// statusError is an answer with another status than was wanted, in its own words.
+type statusError struct {
+	code int
+	text string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// fetch sends the request and decodes the answer; another status than want is a *statusError.
 func fetch(req *http.Request, want int, into any) error {
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -323,7 +349,7 @@ func fetch(req *http.Request, want int, into any) error {
 		return err
 	}
 	if resp.StatusCode != want {
-		return fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, resp.Status, strings.TrimSpace(string(body)))
+		return &statusError{resp.StatusCode, fmt.Sprintf("%s %s: %s: %s", req.Method, req.URL.Path, resp.Status, strings.TrimSpace(string(body)))}
 	}
 	if into == nil {
 		return nil

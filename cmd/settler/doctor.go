@@ -7,15 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	escrowevm "github.com/settler-pay/settler/escrow/evm"
+	escrowsolana "github.com/settler-pay/settler/escrow/solana"
+	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/migrations"
 	"github.com/settler-pay/settler/orchestration"
-	"github.com/settler-pay/settler/orchestration/agentkey"
+	"github.com/settler-pay/settler/settlement"
 )
 
 const (
@@ -32,6 +38,11 @@ type doctorCmd struct {
 	configFlag
 
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json (default: ${default})."`
+
+	Rehearse           string `placeholder:"CHAIN" help:"Also bring one base unit of each token through vaults of this chain (id or alias) and back. It moves money."`
+	Token              string `placeholder:"SYMBOL" help:"With --rehearse: only this token (default: all that were not rehearsed; named, again)."`
+	Wallet             string `placeholder:"FILE" help:"With --rehearse: keystore file of a wallet with one base unit of each token and coin for gas."`
+	WalletPasswordFile string `placeholder:"FILE" help:"With --rehearse: file with its password."`
 }
 
 // finding is what one check found.
@@ -68,10 +79,16 @@ func (cmd *doctorCmd) Run(ctx context.Context, std *streams) error {
 	cfg, err := cmd.load()
 	d.report("configuration", "every key is right", err, "correct the file or the environment; `settler config example` shows every key")
 	if err == nil {
-		d.checkAgent(cfg)
+		d.checkAgent(ctx, cfg)
 		d.checkDatabase(ctx, cfg)
 		d.checkChains(ctx, cfg)
+		d.checkSigners(ctx, cfg)
+		d.checkVaultSecret(cfg)
 		d.checkOrchestrators(ctx, cfg)
+		if cmd.Rehearse != "" {
+			cmd.rehearse(ctx, std, cfg, d)
+		}
+		d.checkRehearsals(ctx, cfg)
 	}
 	if cmd.Output == "json" {
 		encoder := json.NewEncoder(std.Out)
@@ -113,17 +130,97 @@ type doctor struct {
 	report func(check, detail string, err error, do string)
 }
 
-func (d doctor) checkAgent(cfg *Config) {
-	password, err := cfg.Agent.password()
-	var key *agentkey.Key
-	if err == nil {
-		key, err = agentkey.LoadKeystore(cfg.Agent.Keystore, password)
+// doctorMessage is what the agent's key signs for the doctor; nobody takes it for the answer to a challenge.
+const doctorMessage = "settler doctor asks whether this key signs. This signature is good for nothing."
+
+// checkAgent makes a signature: a remote signer checks that it is the configured key's.
+func (d doctor) checkAgent(ctx context.Context, cfg *Config) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	do := "correct agent.keystore and agent.password or agent.password_file"
+	if cfg.Agent.Keystore == "" {
+		do = "see whether the signer is up and has the key, or correct agent.remote"
 	}
 	detail := ""
+	agent, err := cfg.Agent.signer()
 	if err == nil {
-		detail = "address " + key.Address()
+		detail = "address " + agent.Address()
+		_, err = agent.SignMessage(ctx, []byte(doctorMessage))
 	}
-	d.report("agent key", detail, err, "correct agent.keystore and agent.password or agent.password_file")
+	d.report("agent key", detail, err, do)
+}
+
+// checkSigners has each signer sign what no chain will include, and looks whether it can pay for gas.
+func (d doctor) checkSigners(ctx context.Context, cfg *Config) {
+	for i, s := range cfg.Signers {
+		err := d.checkSigner(ctx, cfg, i)
+		d.report("signer "+s.Name, fmt.Sprintf("signs on %d chain(s) as %s", len(s.Chains), s.Address), err,
+			fmt.Sprintf("see whether the signer is up and has the key, or correct signers[%d]", i))
+		for j, at := range s.Chains {
+			p := purse{name: s.Name, chain: settlement.ChainID(at.Chain), address: s.Address}
+			entry, _ := cfg.chainNamed(at.Chain)
+			chain, _, err := newEVM(entry)
+			if err == nil {
+				p, err = signerPurse(s, j, chain, p.chain)
+			}
+			d.checkPurse(ctx, p, err)
+		}
+	}
+}
+
+// checkPurse looks at what the wallet has, if it could be made out.
+func (d doctor) checkPurse(ctx context.Context, p purse, err error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	detail := ""
+	if err == nil {
+		var balance settlement.Amount
+		if balance, err = p.balance(ctx); err == nil {
+			detail = fmt.Sprintf("%s, above the reserve of %s", balance.Major(p.units), p.text)
+			if balance.Cmp(p.reserve) < 0 {
+				err = fmt.Errorf("%s, below the reserve of %s", balance.Major(p.units), p.text)
+			}
+		}
+	}
+	d.report(fmt.Sprintf("gas of %s on %s", p.name, p.chain), detail, err, "send the chain's own coin to "+p.address)
+}
+
+func (d doctor) checkVaultSecret(cfg *Config) {
+	if cfg.VaultSecret == (VaultSecretConfig{}) {
+		return
+	}
+	for _, v := range append([]VaultSecretConfig{cfg.VaultSecret}, cfg.EarlierVaultSecrets...) {
+		secret, err := v.open()
+		d.report("vault secret", fmt.Sprint(secret), err, "correct vault_secret or earlier_vault_secrets, or bring the file back from its copy")
+	}
+}
+
+// checkEpochs looks whether every wallet that holds money, or waits for it, can be paid out.
+func (d doctor) checkEpochs(ctx context.Context, cfg *Config, pool *pgxpool.Pool) {
+	missing, err := cfg.missingSecrets(ctx, pool)
+	for _, chain := range slices.Sorted(maps.Keys(missing)) {
+		err = errors.Join(err, fmt.Errorf("chain %s: %s", chain, strings.Join(missing[chain], "; ")))
+	}
+	if err == nil && cfg.VaultSecret == (VaultSecretConfig{}) {
+		return
+	}
+	d.report("wallets of orders", "each has its secret", err, "bring the epoch's secret back as one of earlier_vault_secrets, or the chain's custody")
+}
+
+func (d doctor) checkSigner(ctx context.Context, cfg *Config, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	guard, err := cfg.openSigner(ctx, i, nil) // a probe pays nobody, so no books are asked
+	if err != nil {
+		return err
+	}
+	for _, at := range cfg.Signers[i].Chains {
+		chain, _ := cfg.chainNamed(at.Chain)
+		if err := escrowevm.Probe(ctx, guard, new(big.Int).SetUint64(chain.evmID())); err != nil {
+			return fmt.Errorf("on %s: %w", at.Chain, err)
+		}
+	}
+	return nil
 }
 
 func (d doctor) checkDatabase(ctx context.Context, cfg *Config) {
@@ -142,7 +239,11 @@ func (d doctor) checkDatabase(ctx context.Context, cfg *Config) {
 	if err != nil {
 		return
 	}
-	d.report("schema", "current", migrations.Check(ctx, pool), "run `settler migrate up`")
+	current := migrations.Check(ctx, pool)
+	d.report("schema", "current", current, "run `settler migrate up`")
+	if current == nil {
+		d.checkEpochs(ctx, cfg, pool)
+	}
 }
 
 func serverVersion(ctx context.Context, pool *pgxpool.Pool) (string, error) {
@@ -155,27 +256,76 @@ func serverVersion(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 
 func (d doctor) checkChains(ctx context.Context, cfg *Config) {
 	for _, c := range cfg.Chains {
-		chain, tokens, err := newEVM(c)
+		chain, err := buildChain(c)
 		if err != nil {
 			d.report("chain "+c.ID, "", err, "correct the chain's entry")
 			continue
 		}
-		for _, check := range chain.Check(ctx) {
-			name := fmt.Sprintf("chain %s endpoint %s", c.ID, check.Name)
-			age := time.Since(check.HeadTime).Round(time.Second)
-			err, do := check.Err, "see whether the endpoint is up, or replace it"
+		if c.Escrow.Signer != "" {
+			d.checkEscrow(ctx, cfg, c)
+		}
+		if len(c.Custody.Tokens) > 0 {
+			d.checkCustody(ctx, cfg, c)
+		}
+		if c.isSolana() && c.Refunds.KeyFile != "" {
+			d.checkRefunds(ctx, c)
+		}
+		for _, check := range chain.check(ctx) {
+			name := fmt.Sprintf("chain %s endpoint %s", c.ID, check.name)
+			age := time.Since(check.headTime).Round(time.Second)
+			err, do := check.err, "see whether the endpoint is up, or replace it"
 			switch {
 			case err != nil && misconfigured(err):
 				do = "correct the chain's endpoint, tokens or finality"
 			case err == nil && age > headPatience:
-				err = fmt.Errorf("its latest block %d is %s old", check.Latest, age)
+				err = fmt.Errorf("its latest block %d is %s old", check.latest, age)
 				do = "wait until the endpoint has caught up, or replace it"
 			case err == nil && age < -clockPatience:
-				err = fmt.Errorf("its latest block %d lies %s ahead of our clock", check.Latest, -age)
+				err = fmt.Errorf("its latest block %d lies %s ahead of our clock", check.latest, -age)
 				do = "set this machine's clock"
 			}
-			d.report(name, fmt.Sprintf("right chain, block %d, %s old, %d token(s) as configured", check.Latest, max(age, 0), len(tokens)), err, do)
+			d.report(name, fmt.Sprintf("right chain, block %d, %s old, %d token(s) as configured", check.latest, max(age, 0), len(chain.Tokens)), err, do)
 		}
+	}
+}
+
+// checkEscrow looks whether vaults of the chain are where we say.
+func (d doctor) checkEscrow(ctx context.Context, cfg *Config, c ChainConfig) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	mover, err := cfg.newMover(ctx, c, nil)
+	if err == nil {
+		defer mover.Close()
+		err = mover.Check(ctx)
+	}
+	d.report("chain "+c.ID+" escrow", "the vaults' factory is there and puts vaults where we do", err, "deploy the factory there, or take escrow out of the chain's entry")
+}
+
+// checkCustody looks whether money can be held on the cluster, and what the wallet has that pays the fees of releases.
+func (d doctor) checkCustody(ctx context.Context, cfg *Config, c ChainConfig) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	var escrow *jobs.Escrow
+	secrets, err := cfg.vaultSecrets()
+	if err == nil {
+		escrow, err = newCustody(ctx, c, secrets, nil)
+	}
+	d.report("chain "+c.ID+" custody", "the mints can be held", err, "take the token out of the chain's custody, or allow its extension")
+	if err == nil {
+		p, err := custodyPurse(c, escrow.Mover.(*escrowsolana.Mover), settlement.ChainID(c.ID)) //nolint:forcetypeassert // as newCustody made it
+		d.checkPurse(ctx, p, err)
+	}
+}
+
+// checkRefunds looks whether direct payments on the cluster can be given back, and what the wallet has for fees.
+func (d doctor) checkRefunds(ctx context.Context, c ChainConfig) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	refunds, err := newSolanaRefunds(ctx, c, nil)
+	d.report("chain "+c.ID+" refunds", "the wallet's nonce account is there", err, "correct the chain's refunds, or run `settler refund-wallet setup`")
+	if err == nil {
+		p, err := refundPurse(c, refunds.Mover.(*escrowsolana.Refunder), settlement.ChainID(c.ID)) //nolint:forcetypeassert // as newSolanaRefunds made it
+		d.checkPurse(ctx, p, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -23,10 +22,10 @@ type keysCmd struct {
 
 type keysCreateCmd struct {
 	configFlag
+	reach
 
-	Name        string `required:"" help:"What the key is for, for people."`
-	Marketplace string `placeholder:"ID" help:"The marketplace that the key reaches; without it all of them, which needs the scope admin."`
-	Scope       string `required:"" enum:"read,operate,admin" help:"read, operate or admin; each includes the one before."`
+	Name   string `required:"" help:"What the key is for, for people."`
+	Person string `placeholder:"ID" help:"The person whose key it is, as persons list shows it; without it the key is a machine's."`
 }
 
 // Run prints the key alone on standard output, for scripts, and what belongs to it on standard error.
@@ -35,12 +34,16 @@ func (cmd *keysCreateCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	known := slices.ContainsFunc(cfg.Marketplaces, func(m MarketplaceConfig) bool { return m.ID == cmd.Marketplace })
-	switch {
-	case cmd.Marketplace == "" && cmd.Scope != "admin":
-		return errors.New("a key of all marketplaces needs the scope admin; name one with --marketplace")
-	case cmd.Marketplace != "" && !known:
-		return fmt.Errorf("marketplace %q is not in the configuration", cmd.Marketplace)
+	if err := cmd.check(cfg); err != nil {
+		return err
+	}
+	var person *store.Person
+	if cmd.Person != "" {
+		id, err := settlement.ParsePaymentID(cmd.Person)
+		if err != nil {
+			return fmt.Errorf("%q is not the id of a person; `settler persons list` shows them", cmd.Person)
+		}
+		person = &store.Person{ID: id}
 	}
 	pool, err := openPool(ctx, cfg.directURL(), 1)
 	if err != nil {
@@ -53,7 +56,7 @@ func (cmd *keysCreateCmd) Run(ctx context.Context, std *streams) error {
 	}
 	key, hash := api.NewKey()
 	err = store.CreateAPIKey(ctx, pool, store.APIKey{
-		ID: settlement.PaymentID(id), Marketplace: cmd.Marketplace, Name: cmd.Name, Scope: cmd.Scope, CreatedAt: time.Now().UTC(),
+		ID: settlement.PaymentID(id), Marketplace: cmd.of(), Name: cmd.Name, Scope: cmd.Scope, Person: person, CreatedAt: time.Now().UTC(),
 	}, hash)
 	if err != nil {
 		return err
@@ -85,16 +88,14 @@ func (cmd *keysListCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tSCOPE\tMARKETPLACE\tCREATED\tREVOKED\tNAME") // Flush reports what went wrong
+	_, _ = fmt.Fprintln(table, "ID\tSCOPE\tMARKETPLACE\tCREATED\tREVOKED\tPERSON\tNAME") // Flush reports what went wrong
 	for _, k := range keys {
-		marketplace, revoked := k.Marketplace, "-"
-		if marketplace == "" {
-			marketplace = "(all)"
+		person := "-"
+		if k.Person != nil {
+			person = k.Person.Name
 		}
-		if k.RevokedAt != nil {
-			revoked = k.RevokedAt.UTC().Format(time.RFC3339)
-		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", uuid.UUID(k.ID), k.Scope, marketplace, k.CreatedAt.Format(time.RFC3339), revoked, k.Name)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", uuid.UUID(k.ID), k.Scope, orAll(k.Marketplace), k.CreatedAt.Format(time.RFC3339),
+			orNever(k.RevokedAt), person, k.Name)
 	}
 	return table.Flush()
 }

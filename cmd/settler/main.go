@@ -36,14 +36,34 @@ type exitStatus int
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 type cli struct {
-	Dev     devCmd     `cmd:"" help:"Start everything on this machine and play one order on it."`
-	Serve   serveCmd   `cmd:"" help:"Run the service."`
-	Migrate migrateCmd `cmd:"" help:"Apply or show the database schema."`
-	Config  configCmd  `cmd:"" help:"Check a configuration, or print one to start from."`
-	Keys    keysCmd    `cmd:"" help:"Create, list and revoke keys of the API."`
-	Doctor  doctorCmd  `cmd:"" help:"Check everything that the service depends on."`
-	Verify  verifyCmd  `cmd:"" help:"Look at one transaction, without a database."`
-	Version versionCmd `cmd:"" help:"Show what this program was built from."`
+	Dev          devCmd          `cmd:"" help:"Start everything on this machine and play one order on it."`
+	Serve        serveCmd        `cmd:"" help:"Run the service."`
+	Sandbox      sandboxCmd      `cmd:"" help:"Serve an acting orchestrator, for integrators."`
+	Migrate      migrateCmd      `cmd:"" help:"Apply or show the database schema."`
+	Config       configCmd       `cmd:"" help:"Check a configuration, or print one to start from."`
+	Keys         keysCmd         `cmd:"" help:"Create, list and revoke keys of the API."`
+	Persons      personsCmd      `cmd:"" help:"Add, list and revoke people who use the API."`
+	Chains       chainsCmd       `cmd:"" help:"List the chains and how each endpoint does."`
+	Doctor       doctorCmd       `cmd:"" help:"Check everything that the service depends on."`
+	VaultSecret  vaultSecretCmd  `cmd:"" help:"Make the secret of the wallets of orders on Solana."`
+	RefundWallet refundWalletCmd `cmd:"" help:"Make the wallet that direct payments on Solana are given back from."`
+	Verify       verifyCmd       `cmd:"" help:"Look at one transaction, without a database."`
+	Halt         haltCmd         `cmd:"" help:"Stop moving money, on all chains or one; everything is still seen."`
+	Resume       resumeCmd       `cmd:"" help:"Move money again after halt."`
+	Halts        haltsCmd        `cmd:"" help:"Show what is halted, and who has halted and resumed."`
+	Signers      signersCmd      `cmd:"" help:"List the signers of money, and let a stopped one sign again."`
+	Orders       ordersCmd       `cmd:"" help:"Show the payment of an order, as a running settler knows it."`
+	Payments     paymentsCmd     `cmd:"" help:"Search payments at a running settler, and decide about them."`
+	Queues       queuesCmd       `cmd:"" help:"Show what waits for somebody."`
+	Statements   statementsCmd   `cmd:"" help:"Write what was posted to the ledger in a period, with balances."`
+	Release      actCmd          `cmd:"" help:"Give the payee the money."`
+	Refund       refundCmd       `cmd:"" help:"Give the payer the money back, or a part of it."`
+	Split        splitCmd        `cmd:"" help:"Give both sides a part of the money."`
+	Dispute      disputeCmd      `cmd:"" help:"Open, follow and decide disputes."`
+	Approvals    approvalsCmd    `cmd:"" help:"Show what waits for approval."`
+	Approve      voteCmd         `cmd:"" help:"Approve what somebody else has asked for."`
+	Reject       voteCmd         `cmd:"" help:"Reject what somebody else has asked for."`
+	Version      versionCmd      `cmd:"" help:"Show what this program was built from."`
 }
 
 func main() {

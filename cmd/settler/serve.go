@@ -14,9 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/settler-pay/settler/api"
+	"github.com/settler-pay/settler/dashboard"
 	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/migrations"
-	"github.com/settler-pay/settler/orchestration/agentkey"
 )
 
 const (
@@ -77,7 +77,10 @@ type service struct {
 	url     string
 	logger  *slog.Logger
 	pool    *pgxpool.Pool
+	runner  *jobs.Runner
+	escrow  func() // closes what moves money, after jobs
 	server  *http.Server
+	metrics *http.Server
 	endJobs context.CancelFunc
 	jobs    chan struct{} // closed when the Runner has returned
 
@@ -106,13 +109,9 @@ func startService(ctx context.Context, cfg *Config, logger *slog.Logger) (_ *ser
 	if err != nil {
 		return nil, err
 	}
-	password, err := cfg.Agent.password()
+	agent, err := cfg.Agent.signer()
 	if err != nil {
 		return nil, err
-	}
-	agent, err := agentkey.LoadKeystore(cfg.Agent.Keystore, password)
-	if err != nil {
-		return nil, fmt.Errorf("agent.keystore: %w", err)
 	}
 	if err := checkSessions(ctx, cfg.directURL()); err != nil {
 		return nil, err
@@ -129,12 +128,28 @@ func startService(ctx context.Context, cfg *Config, logger *slog.Logger) (_ *ser
 	if err != nil {
 		return nil, err
 	}
+	closeEscrow, err := addEscrow(ctx, cfg, chains, pool)
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, closeEscrow)
+	conditions, err := newConditions(cfg, chains, pool, logger)
+	if err != nil {
+		return nil, err
+	}
 	marketplaces, err := newMarketplaces(cfg, agent, pool)
 	if err != nil {
 		return nil, err
 	}
+	var highWater *jobs.HighWater
+	if cfg.Database.HighWaterFile != "" {
+		if highWater, err = jobs.OpenHighWater(cfg.Database.HighWaterFile); err != nil {
+			return nil, err
+		}
+	}
 	runner, err := jobs.New(jobs.Config{
 		Pool: pool, DirectURL: cfg.directURL(), Marketplaces: marketplaces, Chains: chains, PayTokenKey: payTokenKey, Logger: logger,
+		ApprovalExpiry: cfg.Admin.ApprovalExpiry, HighWater: highWater,
 	})
 	if err != nil {
 		return nil, err
@@ -144,38 +159,73 @@ func startService(ctx context.Context, cfg *Config, logger *slog.Logger) (_ *ser
 		return nil, err // names what it did and the address
 	}
 	undo = append(undo, func() { _ = listener.Close() }) // nothing was accepted
+	var scrapes net.Listener
+	if cfg.MetricsListen != "" {
+		if scrapes, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.MetricsListen); err != nil {
+			return nil, fmt.Errorf("metrics_listen: %w", err)
+		}
+		undo = append(undo, func() { _ = scrapes.Close() })
+	}
 	url := "http://" + listener.Addr().String()
+	jobPages, err := newJobPages(pool, logger)
+	if err != nil {
+		return nil, err
+	}
+	identity, development := cfg.Admin.identity(), cfg.Mode == modeDevelopment
 	handler, err := api.New(api.Config{
-		Runner: runner, Pool: pool, Marketplaces: webhookSecrets(cfg), PublicURL: publicURL(cfg, url),
+		EvidenceMaxBytes: cfg.Admin.EvidenceMaxBytes,
+		Runner:           runner, Pool: pool, Marketplaces: webhookSecrets(cfg), PublicURL: publicURL(cfg, url),
 		TrustedProxies: cfg.TrustedProxies, Logger: logger, Version: readBuild().Version,
+		Identity: identity, Development: development,
+		Pages: func(api http.Handler) (http.Handler, error) {
+			return dashboard.New(dashboard.Config{
+				API: api, Pool: pool, PublicURL: publicURL(cfg, url), Identity: identity, ClientSecret: string(cfg.Admin.ClientSecret),
+				Keys: development, SessionLifetime: cfg.Admin.SessionLifetime, Jobs: jobPages, Logger: logger,
+			})
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 
 	s := &service{
-		url: url, logger: logger, pool: pool, jobs: make(chan struct{}), failed: make(chan error, 2), stopped: make(chan struct{}),
-		server: &http.Server{
-			Handler: handler, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
-			MaxHeaderBytes: 64 << 10,
-		},
+		url: url, logger: logger, pool: pool, runner: runner, escrow: closeEscrow, jobs: make(chan struct{}), failed: make(chan error, 3), stopped: make(chan struct{}),
+		server: newHTTPServer(handler, logger), metrics: newHTTPServer(newMetrics(runner, chains, conditions, logger), logger),
 	}
 	var work context.Context
 	work, s.endJobs = context.WithCancel(context.WithoutCancel(ctx))
+	if err := jobPages.Start(work); err != nil {
+		s.endJobs()
+		return nil, fmt.Errorf("start the pages of jobs: %w", err)
+	}
 	go func() {
 		defer close(s.jobs)
 		if err := runner.Run(work); err != nil {
 			s.failed <- fmt.Errorf("jobs: %w", err)
 		}
 	}()
-	go func() {
-		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("HTTP server: %w", err)
+	go conditions.run(work)
+	go newAlarmLog(logger).run(work, chains, conditions)
+	serve := func(name string, server *http.Server, listener net.Listener) {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("%s: %w", name, err)
 		}
-	}()
+	}
+	go serve("HTTP server", s.server, listener)
+	if scrapes != nil {
+		go serve("metrics", s.metrics, scrapes)
+		logger.Info("metrics", "url", "http://"+scrapes.Addr().String()+"/metrics")
+	}
 	logger.Info("serving", "url", url, "agent", agent.Address(), "version", readBuild().Version)
 	return s, nil
+}
+
+func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
 }
 
 // URL is where the HTTP server listens, with the port that it was given.
@@ -201,8 +251,10 @@ func (s *service) Stop(ctx context.Context) error {
 			s.stopErr = errors.Join(fmt.Errorf("stop HTTP server: %w", err), s.server.Close())
 		}
 		s.endJobs()
+		s.stopErr = errors.Join(s.stopErr, s.metrics.Close())
 		select {
 		case <-s.jobs:
+			s.escrow()
 			s.pool.Close()
 			s.logger.Info("stopped")
 		case <-ctx.Done(): // jobs still hold connections, so closing the pool would wait for them

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -22,11 +23,12 @@ import (
 
 	"github.com/settler-pay/settler/internal/devnet"
 	"github.com/settler-pay/settler/internal/pgtest"
+	"github.com/settler-pay/settler/orchestration/agentkey"
 	"github.com/settler-pay/settler/orchestration/orchestrationtest"
 )
 
 // testChain is one development chain with its token for all tests of this file: they only ask who it is.
-var testChain = sync.OnceValues(func() (chain struct{ url, token string }, err error) {
+var testChain = sync.OnceValues(func() (chain struct{ url, token, wallet string }, err error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return chain, err
@@ -37,7 +39,7 @@ var testChain = sync.OnceValues(func() (chain struct{ url, token string }, err e
 		return chain, err
 	}
 	token, err := devnet.DeployTestToken(context.Background(), c, key, wallet)
-	chain.url, chain.token = c.URL(), token.Hex()
+	chain.url, chain.token, chain.wallet = c.URL(), token.Hex(), wallet.Hex()
 	return chain, err
 })
 
@@ -70,6 +72,7 @@ func newWorld(t *testing.T) world {
 	pool := pgtest.New(t)
 	return world{pool: pool, agent: account.Address, config: fmt.Sprintf(`listen: 127.0.0.1:0
 database: {url: %q, max_connections: 4}
+mode: development
 pay_token_key: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
 agent: {keystore: %q, password: hunter2}
 marketplaces:
@@ -330,6 +333,32 @@ func TestDoctorSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// TestDoctorAsksTheRemoteSigner: one that signs, one that has another key, one that is down.
+func TestDoctorAsksTheRemoteSigner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key, err := agentkey.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	agentLine := regexp.MustCompile(`agent: .*`)
+	for name, c := range map[string]struct {
+		url     string
+		address string
+		want    string
+	}{
+		"signs":       {string(remoteSigner(t, key)), key.Address(), "ok    agent key: address " + key.Address()},
+		"another key": {string(remoteSigner(t, key)), w.agent.Hex(), "FAIL  agent key: remote signer: bad signature: made by " + key.Address()},
+		"down":        {"http://127.0.0.1:1/hunter2", key.Address(), "FAIL  agent key: remote signer: personal_sign: dial tcp"},
+	} {
+		text := agentLine.ReplaceAllString(w.config, fmt.Sprintf("agent: {remote: {url: %q, address: %q}}", c.url, c.address))
+		_, out, errOut := runSettler(t, "doctor", "-c", writeConfig(t, text))
+		if !strings.Contains(out, c.want) || strings.Contains(out+errOut, "hunter2") {
+			t.Errorf("%s: got\n%s%s\nwant %s", name, out, errOut, c.want)
+		}
+	}
+}
+
 func TestDoctorStopsAtABadConfiguration(t *testing.T) {
 	t.Parallel()
 	code, out, errOut := runSettler(t, "doctor", "-c", writeConfig(t, "listen: x\n"))
@@ -369,7 +398,8 @@ func TestKeys(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"all marketplaces without admin", []string{"--name", "x", "--scope", "read"}, "settler: a key of all marketplaces needs the scope admin; name one with --marketplace\n"},
+		{"all marketplaces without admin", []string{"--name", "x", "--scope", "read"}, "settler: to reach all marketplaces needs the scope admin; name one with --marketplace\n"},
+		{"empty marketplace", []string{"--name", "x", "--scope", "admin", "--marketplace="}, "settler: marketplace \"\" is not in the configuration\n"},
 		{"unknown marketplace", []string{"--name", "x", "--scope", "read", "--marketplace", "nobody"}, "settler: marketplace \"nobody\" is not in the configuration\n"},
 	} {
 		code, out, errOut := runSettler(t, append([]string{"keys", "create", "-c", path}, tt.args...)...)
@@ -399,6 +429,50 @@ func TestKeys(t *testing.T) {
 	}
 	if code, _, errOut := runSettler(t, "keys", "revoke", "-c", path, "x"); code != 1 || !strings.HasPrefix(errOut, `settler: "x" is not the id of a key; `) {
 		t.Errorf("exit code %d, %q", code, errOut)
+	}
+}
+
+func TestPersons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := writeConfig(t, w.config+"\nadmin: {issuer: \"https://login.example\", audience: settler}\n")
+	run := func(want int, args ...string) (out, errOut string) {
+		t.Helper()
+		code, out, errOut := runSettler(t, append(args, "-c", path)...)
+		if code != want {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errOut)
+		}
+		return strings.TrimSpace(out), errOut
+	}
+	add := []string{"persons", "add", "--subject", "alice@example", "--name", "Alice"}
+	if _, errOut := run(1, append(add, "--scope", "read")...); errOut != "settler: to reach all marketplaces needs the scope admin; name one with --marketplace\n" {
+		t.Errorf("all marketplaces without admin: %s", errOut)
+	}
+	id, _ := run(0, append(add, "--scope", "operate", "--marketplace", "acme")...)
+	if _, errOut := run(1, append(add, "--scope", "admin")...); !strings.Contains(errOut, "persons_subject_unique") {
+		t.Errorf("the same subject twice: %s", errOut)
+	}
+	run(0, "keys", "create", "--name", "laptop", "--scope", "operate", "--marketplace", "acme", "--person", id)
+	if out, _ := run(0, "keys", "list"); !strings.Contains(out, "  Alice   laptop") {
+		t.Errorf("keys:\n%s", out)
+	}
+	if _, errOut := run(1, "keys", "create", "--name", "x", "--scope", "admin", "--person", "alice"); !strings.Contains(errOut, `"alice" is not the id of a person`) {
+		t.Errorf("a key of nobody: %s", errOut)
+	}
+	if out, _ := run(0, "persons", "scope", id, "--scope", "admin"); out != "changed "+id {
+		t.Errorf("scope: %s", out)
+	}
+	out, _ := run(0, "persons", "list")
+	if !strings.Contains(out, id+"  admin  (all)") || !strings.HasSuffix(out, "-        https://login.example  alice@example  Alice") {
+		t.Errorf("persons:\n%s", out)
+	}
+	if out, _ := run(0, "persons", "revoke", id); out != "revoked "+id {
+		t.Errorf("revoke: %s", out)
+	}
+	for _, args := range [][]string{{"persons", "revoke", id}, {"persons", "scope", id, "--scope", "admin"}} {
+		if _, errOut := run(1, args...); errOut != "settler: there is no person "+id+" who was not revoked\n" {
+			t.Errorf("%v: %s", args, errOut)
+		}
 	}
 }
 

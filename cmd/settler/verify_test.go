@@ -124,12 +124,12 @@ func TestVerifyEVM(t *testing.T) {
 		{name: "another chain", node: map[string]string{"eth_chainId": `"0x2"`}, verdict: "unknown", code: "RPC_MISCONFIGURED", exit: 3},
 		{name: "a short transaction id", flags: map[string]string{"tx": verifyTx[:42]}, verdict: "rejected", code: "PROOF_MALFORMED", exit: 1},
 		{name: "no transaction id", flags: map[string]string{"tx": ""}, verdict: "rejected", code: "PROOF_MALFORMED", exit: 1},
+		{name: "a page of a block explorer", flags: map[string]string{"tx": "https://etherscan.io/tx/" + verifyTx}, verdict: "confirmed", code: "VERIFIED"},
+		{name: "a page of another chain's explorer", flags: map[string]string{"tx": "https://basescan.org/tx/" + verifyTx}, verdict: "rejected", code: "WRONG_CHAIN", exit: 1},
+		{name: "a page without a transaction", flags: map[string]string{"tx": "https://etherscan.io/address/" + verifyPayer}, verdict: "rejected", code: "PROOF_MALFORMED", exit: 1},
+		{name: "a nonce that is demanded", flags: map[string]string{"nonce": verifyTx}, verdict: "rejected", code: "REFERENCE_MISMATCH", exit: 1},
 		{name: "an amount of zero", flags: map[string]string{"amount": "0"}, verdict: "rejected", code: "INTENT_INVALID", exit: 1},
-		{name: "an amount with a point", flags: map[string]string{"amount": "1.5"}, verdict: "rejected", code: "INTENT_INVALID", exit: 1},
-		{name: "a mistyped payee", flags: map[string]string{"payee": strings.Replace(verifyPayee, "E2", "e2", 1)}, verdict: "rejected", code: "INTENT_INVALID", exit: 1},
 		{name: "payer and payee are one", flags: map[string]string{"payer": verifyPayee}, verdict: "rejected", code: "INTENT_INVALID", exit: 1},
-		{name: "a token that is no address", flags: map[string]string{"token": "USDT"}, verdict: "rejected", code: "INTENT_INVALID", exit: 1},
-		{name: "a chain by its friendly name", flags: map[string]string{"chain": "base"}, verdict: "rejected", code: "CHAIN_UNSUPPORTED", exit: 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -196,6 +196,82 @@ func TestVerifyEVMAsksTheSecondEndpoint(t *testing.T) {
 	}
 }
 
+// The names of a configuration stand for addresses and endpoints, and its rules are those of the look.
+func TestVerifyEVMByName(t *testing.T) {
+	t.Parallel()
+	file := func(url string) string {
+		return writeConfig(t, strings.NewReplacer(
+			"id: eip155:8453", "id: eip155:1\n    aliases: [ethereum]", "https://rpc.example/hunter2", url, "symbol: USDC", "symbol: USDT",
+			"0x833589fcd6edb6e08f4c7c32d4f71b54bda02913", verifyToken, "finality: {tag: finalized}", "finality: {depth: 21}",
+		).Replace(goodConfig))
+	}
+	configured := file(startVerifyNode(t, "0x1", nil))
+	verify := func(args ...string) (int, string) {
+		code, out, errs := runSettler(t, append([]string{"verify", "evm", "--tx", verifyTx, "--payer", verifyPayer, "--payee", verifyPayee, "--amount", "1500000", "-o", "json"}, args...)...)
+		return code, out + errs
+	}
+	for _, test := range []struct {
+		name string
+		args []string
+		exit int
+		want string
+	}{
+		{"the configured rule", []string{"--config", configured, "--chain", "ethereum", "--token", "usdt"}, 2, `"finality":"depth 21"`},
+		{"a rule of its own", []string{"--config", configured, "--chain", "ethereum", "--token", "USDT", "--finality", "finalized"}, 0, `"endpoints":["a"]`},
+		{"an endpoint of its own", []string{"--config", file("http://127.0.0.1:1"), "--chain", "ethereum", "--token", "USDT", "--finality", "depth:1", "--rpc", startVerifyNode(t, "0x1", nil)}, 0, `"endpoints":["rpc-1"]`},
+		{"a contract that is not listed", []string{"--config", configured, "--chain", "ethereum", "--token", verifyPayer, "--finality", "depth:1"}, 1, "TOKEN_MISMATCH"},
+		{"no such chain", []string{"--config", configured, "--chain", "base", "--token", "USDT"}, 64, "there are eip155:1, ethereum"},
+		{"no such token", []string{"--config", configured, "--chain", "ethereum", "--token", "USDX"}, 64, "nor one of USDT"},
+		{"no configuration", []string{"--config", configured + ".none", "--chain", "ethereum", "--token", "USDT"}, 64, "there is no file"},
+	} {
+		if exit, out := verify(test.args...); exit != test.exit || !strings.Contains(out, test.want) {
+			t.Errorf("%s: exit %d, %s; want %d and %s", test.name, exit, out, test.exit, test.want)
+		}
+	}
+}
+
+func TestVerifyEVMExplains(t *testing.T) {
+	t.Parallel()
+	url := startVerifyNode(t, "0x1", nil)
+	_, out, _ := runVerify(t, url, map[string]string{"amount": "2000000"}, "--explain")
+	last := -1
+	for _, want := range []string{
+		`rpc-1 < eth_chainId []`, `rpc-1 > "0x1"`, `rpc-1: chain: it serves eip155:1`, `rpc-1 < eth_getTransactionReceipt ["` + verifyTx + `"]`, `rpc-1: found: in block 100`, `rpc-1: coherent: `,
+		`rpc-1 < eth_getBlockByNumber ["finalized",false]`, `rpc-1 < eth_getBlockByNumber ["0x64",false]`, `rpc-1: final: finalized: yes`,
+		`rpc-1: canonical: yes`, `rpc-1: succeeded: yes`, `rpc-1: token: fits`, `rpc-1: payer: fits`, `rpc-1: amount: no: AMOUNT_MISMATCH under`,
+	} {
+		at := strings.Index(out, want)
+		if at < last || at < 0 {
+			t.Fatalf("%q is missing or out of order in\n%s", want, out)
+		}
+		last = at
+	}
+	if strings.Contains(out, "unused") {
+		t.Errorf("a check after the one that failed:\n%s", out)
+	}
+	exit, out, _ := runVerify(t, startVerifyNode(t, "0x1", map[string]string{"eth_getTransactionReceipt": "refuse"}), nil, "--explain", "-o", "json")
+	if exit != 3 || !strings.Contains(out, `"check":"could not look"`) || !strings.Contains(out, "Too Many Requests") {
+		t.Errorf("exit %d: %s", exit, out)
+	}
+}
+
+func TestVerifyEVMByQuorum(t *testing.T) {
+	t.Parallel()
+	honest, liar := startVerifyNode(t, "0x1", nil), startVerifyNode(t, "0x0", nil)
+	exit, out, errs := runVerify(t, honest, nil, "--rpc", startVerifyNode(t, "0x1", nil), "--trust", "quorum:2", "-o", "json")
+	if exit != 0 || !strings.Contains(out, "rpc-1") || !strings.Contains(out, "rpc-2") {
+		t.Errorf("two agree: exit %d, %s %s", exit, out, errs)
+	}
+	exit, out, errs = runVerify(t, honest, nil, "--rpc", honest+"/v2", "--trust", "quorum:2", "-o", "json")
+	if exit != 64 || !strings.Contains(errs, "1 operator(s)") {
+		t.Errorf("one host named twice: exit %d, %s %s", exit, out, errs)
+	}
+	exit, out, _ = runVerify(t, honest, nil, "--rpc", liar, "--trust", "quorum:2", "-o", "json")
+	if exit != 3 || !strings.Contains(out, "RPC_INCONSISTENT") {
+		t.Errorf("two disagree: exit %d, %s", exit, out)
+	}
+}
+
 func TestVerifyEVMUsage(t *testing.T) {
 	t.Parallel()
 	for _, flags := range []map[string]string{
@@ -208,6 +284,17 @@ func TestVerifyEVMUsage(t *testing.T) {
 		{"not-before": "yesterday"},
 		{"output": "yaml"},
 		{"nonsense": "1"},
+		{"amount": "1.5"},
+		{"amount": "-1"},
+		{"payee": strings.Replace(verifyPayee, "E2", "e2", 1)}, // the checksum is wrong
+		{"payer": "alice"},
+		{"token": "USDT"},
+		{"token": verifyToken[:40]},
+		{"chain": "base"},
+		{"chain": "eip155:x"},
+		{"nonce": "0x12"},
+		{"trust": "most"},
+		{"trust": "quorum:2"}, // of one endpoint
 	} {
 		if exit, out, errs := runVerify(t, "http://127.0.0.1:1", flags); exit != 64 || out != "" || errs == "" {
 			t.Errorf("%v: exit %d, %q, %q", flags, exit, out, errs)

@@ -7,58 +7,63 @@ import (
 	"time"
 
 	"github.com/settler-pay/settler/settlement"
-	"github.com/settler-pay/settler/verify/evm"
 )
 
 // unknown is the answer of a look that could not be made: it says nothing about the payment.
 const unknown settlement.Outcome = "unknown"
 
-// evmAnswer is what settler verify evm prints.
-type evmAnswer struct {
+// verifyAnswer is what settler verify prints.
+type verifyAnswer struct {
 	Verdict    settlement.Outcome `json:"verdict"` // confirmed, rejected, pending, unknown
 	Code       settlement.Code    `json:"code"`
-	Detail     string             `json:"detail,omitempty"` // of AMOUNT_MISMATCH
+	Detail     string             `json:"detail,omitempty"` // under, over, fee_withheld, returned, replaced
 	Reason     string             `json:"reason"`           // for people
 	MoneyMoved bool               `json:"money_moved,omitempty"`
 	RetryAfter string             `json:"retry_after,omitempty"` // what the endpoint asked for: "30s"
-	Transfer   *evmTransfer       `json:"transfer,omitempty"`    // the one that pays, or came nearest
-	Transfers  []evmTransfer      `json:"transfers,omitempty"`   // all that were seen
-	Evidence   *evmEvidence       `json:"evidence,omitempty"`
+	Transfer   *verifyTransfer    `json:"transfer,omitempty"`    // the one that pays, or came nearest
+	Transfers  []verifyTransfer   `json:"transfers,omitempty"`   // all that were seen
+	Evidence   *verifyEvidence    `json:"evidence,omitempty"`
+
+	// Checks are those of the look in their order, where they were asked for.
+	Checks []verifyCheck `json:"checks,omitempty"`
 
 	claim    settlement.Claim
+	format   func(settlement.Address) string // as this chain writes addresses
 	nearest  *settlement.Transfer
 	decimals *uint8 // of the claim's token; nil when not known
 }
 
-type evmTransfer struct {
-	Token    string            `json:"token"` // contract, or "native"
+type verifyTransfer struct {
+	Token    string            `json:"token"` // contract or mint, or "native"
 	Payer    string            `json:"payer"`
 	Payee    string            `json:"payee"`
 	Amount   settlement.Amount `json:"amount"` // base units
 	Position string            `json:"position"`
 	Index    *int              `json:"index,omitempty"` // among the transaction's own logs
+	Fault    settlement.Code   `json:"fault,omitempty"` // why it pays nothing although it may fit
 }
 
-// evmEvidence leaves the time out when the block could not be read.
-type evmEvidence struct {
+// verifyEvidence leaves the time out when the block could not be read.
+type verifyEvidence struct {
 	settlement.Evidence
 	BlockTime *time.Time `json:"block_time,omitempty"`
 }
 
-func newEVMAnswer(claim settlement.Claim, look evm.Look) evmAnswer {
-	v := look.Verdict
-	answer := evmAnswer{
+func newVerifyAnswer(
+	claim settlement.Claim, v settlement.Verdict, transfers []settlement.Transfer, format func(settlement.Address) string,
+) verifyAnswer {
+	answer := verifyAnswer{
 		Verdict: v.Outcome(), Code: v.Code, Detail: v.Detail, Reason: reasonOf(v), MoneyMoved: v.Code.MoneyMoved(),
-		claim: claim, nearest: v.Transfer,
+		claim: claim, format: format, nearest: v.Transfer,
 	}
-	for _, t := range look.Transfers {
-		answer.Transfers = append(answer.Transfers, newEVMTransfer(t))
+	for _, t := range transfers {
+		answer.Transfers = append(answer.Transfers, answer.transfer(t))
 	}
 	if v.Transfer != nil {
-		answer.Transfer = new(newEVMTransfer(*v.Transfer))
+		answer.Transfer = new(answer.transfer(*v.Transfer))
 	}
 	if v.Evidence != nil {
-		answer.Evidence = &evmEvidence{Evidence: *v.Evidence}
+		answer.Evidence = &verifyEvidence{Evidence: *v.Evidence}
 		if at := v.Evidence.BlockTime; !at.IsZero() {
 			answer.Evidence.BlockTime = &at
 		}
@@ -66,10 +71,10 @@ func newEVMAnswer(claim settlement.Claim, look evm.Look) evmAnswer {
 	return answer
 }
 
-func newEVMTransfer(t settlement.Transfer) evmTransfer {
-	out := evmTransfer{
-		Token: tokenText(t.Token), Payer: evm.FormatAddress(t.Payer), Payee: evm.FormatAddress(t.Payee), Amount: t.Amount,
-		Position: t.Position,
+func (a *verifyAnswer) transfer(t settlement.Transfer) verifyTransfer {
+	out := verifyTransfer{
+		Token: a.token(t.Token), Payer: a.format(t.Payer), Payee: a.format(t.Payee), Amount: t.Amount,
+		Position: t.Position, Fault: t.Fault,
 	}
 	if t.Index >= 0 {
 		out.Index = &t.Index
@@ -77,8 +82,8 @@ func newEVMTransfer(t settlement.Transfer) evmTransfer {
 	return out
 }
 
-func failedLook(err error) evmAnswer {
-	answer := evmAnswer{
+func failedLook(err error) verifyAnswer {
+	answer := verifyAnswer{
 		Verdict: unknown, Code: settlement.LookCode(err), Reason: "the chain could not be read: " + err.Error(),
 	}
 	if look, ok := errors.AsType[*settlement.LookError](err); ok {
@@ -90,7 +95,7 @@ func failedLook(err error) evmAnswer {
 	return answer
 }
 
-func (a *evmAnswer) exit() exitStatus {
+func (a *verifyAnswer) exit() exitStatus {
 	switch a.Verdict {
 	case settlement.Confirmed:
 		return exitConfirmed
@@ -102,15 +107,15 @@ func (a *evmAnswer) exit() exitStatus {
 	return exitUnknown
 }
 
-func tokenText(a settlement.Address) string {
-	if a == "" {
+func (a *verifyAnswer) token(address settlement.Address) string {
+	if address == "" {
 		return "native"
 	}
-	return evm.FormatAddress(a)
+	return a.format(address)
 }
 
 // text is the answer for people.
-func (a *evmAnswer) text() string {
+func (a *verifyAnswer) text() string {
 	var out strings.Builder
 	code := string(a.Code)
 	if a.Detail != "" {
@@ -128,7 +133,10 @@ func (a *evmAnswer) text() string {
 		if e.BlockTime != nil {
 			at = e.BlockTime.Format("2006-01-02 15:04:05 UTC")
 		}
-		fmt.Fprintf(&out, "\nblock     %d, %s\n          %s\n", e.Block, at, e.BlockHash)
+		fmt.Fprintf(&out, "\nblock     %d, %s\n", e.Block, at)
+		if e.BlockHash != "" {
+			fmt.Fprintf(&out, "          %s\n", e.BlockHash)
+		}
 		fmt.Fprintf(&out, "finality  %s: final up to block %d\n", e.Finality, e.Head)
 		if e.TxSender != "" {
 			fmt.Fprintf(&out, "sent by   %s\n", e.TxSender)
@@ -138,16 +146,17 @@ func (a *evmAnswer) text() string {
 		out.WriteString("\ntransfers in this transaction\n")
 		a.writeTransfers(&out)
 	}
+	writeChecks(&out, a.Checks)
 	return out.String()
 }
 
 // writeFields sets what was wanted beside what came nearest.
-func (a *evmAnswer) writeFields(out *strings.Builder) {
+func (a *verifyAnswer) writeFields(out *strings.Builder) {
 	want := a.claim.Want
 	rows := [][2]string{
-		{"token", tokenText(want.Token)},
-		{"payee", evm.FormatAddress(want.Payee)},
-		{"payer", evm.FormatAddress(want.Payer)},
+		{"token", a.token(want.Token)},
+		{"payee", a.format(want.Payee)},
+		{"payer", a.format(want.Payer)},
 		{"amount", a.amountText(want.Amount)},
 	}
 	var got []string
@@ -156,7 +165,7 @@ func (a *evmAnswer) writeFields(out *strings.Builder) {
 		if near.Token == want.Token {
 			amount = a.amountText(near.Amount)
 		}
-		got = []string{tokenText(near.Token), evm.FormatAddress(near.Payee), evm.FormatAddress(near.Payer), amount}
+		got = []string{a.token(near.Token), a.format(near.Payee), a.format(near.Payer), amount}
 	}
 	width := 0
 	for _, row := range rows {
@@ -187,14 +196,14 @@ func (a *evmAnswer) writeFields(out *strings.Builder) {
 	}
 }
 
-func (a *evmAnswer) amountText(amount settlement.Amount) string {
+func (a *verifyAnswer) amountText(amount settlement.Amount) string {
 	if a.decimals == nil {
 		return amount.String()
 	}
 	return amount.String() + " (" + amount.Major(*a.decimals) + ")"
 }
 
-func (a *evmAnswer) writeTransfers(out *strings.Builder) {
+func (a *verifyAnswer) writeTransfers(out *strings.Builder) {
 	position, amount, token := 0, 0, 0
 	for _, t := range a.Transfers {
 		position, amount, token = max(position, len(t.Position)), max(amount, len(t.Amount.String())), max(token, len(t.Token))
@@ -232,11 +241,24 @@ func reasonOf(v settlement.Verdict) string {
 		case settlement.Returned:
 			return "The payment fits, and the same transaction sends so much back that less than the price stays."
 		}
+		if v.Detail == settlement.FeeWithheld {
+			return "The payer sent the price in this token, and a part of it went elsewhere: less arrived."
+		}
 		return "The payer paid the payee in this token, another amount."
+	case settlement.DestinationClosed:
+		return "The payer paid into an account that no longer exists at the end of the transaction."
+	case settlement.TransferAmbiguous:
+		return "More than this transfer moved the payee's balance, in a form that does not count: a person must look."
+	case settlement.ReferenceMismatch:
+		return "The transfer fits, but the memo or reference that was demanded is not there."
 	case settlement.PaymentStale:
 		return "The transfer fits and is older than it may be."
 	case settlement.PaymentLate:
 		return "The transfer fits and is younger than it may be."
+	case settlement.TransferAlreadyUsed:
+		return "The transfer fits and has settled another order."
+	case settlement.ProofExpired:
+		return "The transaction is gone: another one of its sender took its place. Name that one."
 	case settlement.TxNotFound:
 		return "The endpoint does not know the transaction. That may change: look again."
 	case settlement.TxPending:

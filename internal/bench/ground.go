@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"time"
@@ -85,7 +88,8 @@ func (g *ground) clear(ctx context.Context) {
 
 // newRunner makes a Runner like that of `settler serve`, its log encoded and thrown away.
 func newRunner(pool *pgxpool.Pool, chain jobs.Chain, orchestrator string) (*jobs.Runner, error) {
-	client, err := orchestration.New(orchestration.Config{BaseURL: orchestrator})
+	gate := jobs.NewGate(orchestration.NewTransport(), 0)
+	client, err := orchestration.New(orchestration.Config{BaseURL: orchestrator, HTTPClient: &http.Client{Transport: gate}})
 	if err != nil {
 		return nil, err
 	}
@@ -93,12 +97,16 @@ func newRunner(pool *pgxpool.Pool, chain jobs.Chain, orchestrator string) (*jobs
 	if err != nil {
 		return nil, err
 	}
-	chain.Finality = "depth 0"
-	chain.ParseAddress, chain.FormatAddress, chain.ParseTxID, chain.FormatTxID = evm.ParseAddress, evm.FormatAddress, evm.ParseTxID, evm.FormatTxID
+	if chain.ParseAddress == nil {
+		chain.ParseAddress, chain.FormatAddress, chain.ParseTxID, chain.FormatTxID = evm.ParseAddress, evm.FormatAddress, evm.ParseTxID, evm.FormatTxID
+	}
+	chain.CheckSignature = func(context.Context, settlement.Address, string, string) (uint64, error) {
+		return 0, errors.New("nobody proves himself here")
+	}
 	return jobs.New(jobs.Config{
 		Pool: pool, DirectURL: pool.Config().ConnString(), PayTokenKey: make([]byte, 32), Logger: discard(),
 		Marketplaces: []jobs.Marketplace{{
-			ID: marketplace, Client: client, Deadline: time.Hour,
+			ID: marketplace, Client: client, Gate: gate, Deadline: time.Hour,
 			Session: func(machineID string) (*orchestration.Session, error) {
 				return orchestration.NewSession(orchestration.SessionConfig{
 					Client: client, Signer: key, MachineID: machineID, AgentAddress: key.Address(), AgentProvider: "settler", AgentRole: "settlement",
@@ -123,8 +131,15 @@ func start(ctx context.Context, runner *jobs.Runner) (stop func() error) {
 }
 
 // fill opens n payments that await a native transfer, or one of the token, and returns them. Each has a payer and a payee
-// of its own, so that nothing about them is shared in memory.
-func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token settlement.Token) ([]settlement.Payment, error) {
+// of its own, so that nothing about them is shared in memory; the payer is a given one, unless it is empty.
+func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token settlement.Token, payer settlement.Address) ([]settlement.Payment, error) {
+	return fillWith(ctx, pool, prefix, n, func(_ int, order string) settlement.Terms {
+		return settlement.Terms{Token: token, Payee: addressOf(order, "payee"), ProvenPayer: cmp.Or(payer, addressOf(order, "payer"))}
+	})
+}
+
+// fillWith opens n payments of 1,500,000 base units; terms says what of, who pays and who is paid.
+func fillWith(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, terms func(i int, order string) settlement.Terms) ([]settlement.Payment, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	var all []settlement.Payment
 	for begin := 0; begin < n; begin += fillRows {
@@ -136,17 +151,17 @@ func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token s
 				return nil, fmt.Errorf("make payment id: %w", err)
 			}
 			order := fmt.Sprintf("%s_%07d", prefix, i)
+			of := terms(i, order)
 			fresh = append(fresh, store.NewPayment{
 				ID: settlement.PaymentID(id), Marketplace: marketplace, OrderID: order, MachineID: machine,
-				Rail: string(orchestration.RailWallet), PayTokenHash: sha256.Sum256(id[:]),
+				Rail: string(railOf(of)), PayTokenHash: sha256.Sum256(id[:]),
 			})
 			old := settlement.Payment{ID: settlement.PaymentID(id), Marketplace: marketplace, OrderID: order, MachineID: machine, Version: 1, State: settlement.StateNew}
 			open := old
 			open.Version, open.State = 2, settlement.StateAwaitingPayment
-			open.Terms = settlement.Terms{
-				Token: token, Payee: addressOf(order, "payee"), Amount: settlement.NewAmount(1_500_000), ProvenPayer: addressOf(order, "payer"),
-				NotBefore: now.Add(-time.Hour), Deadline: now.Add(24 * time.Hour), Grace: time.Hour,
-			}
+			open.Terms = of
+			open.Terms.Amount, open.Terms.NotBefore = settlement.NewAmount(1_500_000), now.Add(-time.Hour)
+			open.Terms.Deadline, open.Terms.Grace = now.Add(24*time.Hour), time.Hour
 			changes = append(changes, store.Change{Old: old, New: open, DueAt: open.Terms.Deadline})
 			all = append(all, open)
 		}
@@ -165,6 +180,14 @@ func fill(ctx context.Context, pool *pgxpool.Pool, prefix string, n int, token s
 		return nil, fmt.Errorf("fill payments: %w", err)
 	}
 	return all, nil
+}
+
+// railOf is the rail of a payment with the terms.
+func railOf(t settlement.Terms) orchestration.RailType {
+	if t.Custody == settlement.CustodyVault {
+		return orchestration.RailEscrow
+	}
+	return orchestration.RailWallet
 }
 
 // fillRows is how many payments one transaction of fill opens.

@@ -5,7 +5,7 @@
 // Each benchmark prints one line to standard output, its columns separated by spaces: name, median, lowest and highest of
 // the rounds, limit, ok or short. What each round measured goes to standard error. The exit status is 1 when one is short.
 //
-// Read next: webhooks.go, settle.go, watching.go.
+// Read next: webhooks.go, settle.go, watching.go, finding.go, vaults.go, solanawatch.go, client.go, pages.go.
 package main
 
 import (
@@ -38,8 +38,29 @@ var benchmarks = []benchmark{
 	{"webhooks", limit{atLeast, 1.5, ""}, measureWebhooks},
 	{"settle", limit{atLeast, 3, ""}, measureSettle},
 	{"rpc-calls", limit{equal, 1, ""}, measureCalls},
+	{"calls-paid", limit{atMost, 0.02, ""}, measureSettledCalls},
+	{"block-cpu", limit{atMost, 1.25, ""}, measureBlockCPU},
+	{"find-time", limit{atMost, 0.1, ""}, measureFinding},
 	{"memory", limit{atMost, 64, "MB"}, measureMemory},
+	{"client-time", limit{atMost, 1.3, ""}, measureClientTime},
+	{"client-allocs", limit{atMost, 1.5, ""}, measureClientAllocs},
+	{"receipt", limit{atMost, 0.5, ""}, measureReceipt},
+	{"scan-allocs", limit{equal, 0, ""}, measureScanAllocs},
+	{"solana-answer", limit{atMost, 3, ""}, measureSolanaAnswer},
+	{"solana-calls", limit{equal, 1, ""}, measureSolanaCalls},
+	{"solana-vaults", limit{atMost, 2, "/s"}, measureSolanaVaults},
+	{"solana-status", limit{atMost, 40, ""}, measureSolanaStatus},
+	{"solana-memory", limit{atMost, 64, "MB"}, measureSolanaMemory},
+	{"batch-release", limit{atLeast, 2, ""}, measureBatchRelease},
+	{"release-gas", limit{atMost, 210_000, ""}, measureReleaseGas},
+	{"vault-calls", limit{equal, 1, ""}, measureVaultCalls},
+	{"sandbox-reads", limit{atLeast, 5000, "/s"}, measureSandboxReads},
+	{"sandbox-writes", limit{atLeast, 1000, "/s"}, measureSandboxWrites},
+	{"pages", limit{atMost, 500, "ms"}, measurePages},
 }
+
+// apart are those that run only when they are named, since they take minutes.
+var apart = []string{"pages"}
 
 func main() {
 	devnet.MaybePostgresChild()
@@ -94,7 +115,7 @@ func run(ctx context.Context, name, profile string) (short bool, err error) {
 		defer pprof.StopCPUProfile()
 	}
 	for _, b := range benchmarks {
-		if name != "" && name != b.name {
+		if name != b.name && (name != "" || slices.Contains(apart, b.name)) {
 			continue
 		}
 		g := &ground{server: server}

@@ -15,6 +15,8 @@ import (
 // and not looked up: what the orchestrator's look costs is not ours to measure.
 const scriptID settlement.ChainID = "eip155:1337"
 
+const scriptRule settlement.Finality = "finalized"
+
 var coin = settlement.Token{Chain: scriptID, Symbol: "ETH", Decimals: 18}
 
 // script is a chain that exists in memory alone, so that only settler is measured.
@@ -29,7 +31,9 @@ func scriptedChain(s *script) jobs.Chain {
 	if s == nil {
 		s = newScript()
 	}
-	return jobs.Chain{ID: scriptID, Tokens: []settlement.Token{coin}, PollInterval: 50 * time.Millisecond, Verifier: s, Watcher: s}
+	return jobs.Chain{
+		ID: scriptID, Tokens: []settlement.Token{coin}, PollInterval: 50 * time.Millisecond, Verifier: s, Watcher: s,
+	}
 }
 
 // newScript has one block, which is final.
@@ -45,9 +49,9 @@ func (s *script) add(payments []settlement.Payment) uint64 {
 	defer s.mu.Unlock()
 	number := uint64(len(s.blocks))
 	scan := settlement.Scan{
-		Block:    settlement.Block{Number: number, Hash: settlement.BlockHash(hashOf("block", number)), Time: time.Now().UTC().Truncate(time.Second)},
-		Parent:   settlement.BlockHash(hashOf("block", number-1)),
-		Endpoint: "script",
+		Block:     settlement.Block{Number: number, Hash: settlement.BlockHash(hashOf("block", number)), Time: time.Now().UTC().Truncate(time.Second)},
+		Parent:    settlement.BlockHash(hashOf("block", number-1)),
+		Endpoints: []string{"script"},
 	}
 	for i, p := range payments {
 		scan.Transactions = append(scan.Transactions, settlement.ScannedTx{
@@ -68,15 +72,21 @@ func (s *script) finalize(number uint64) {
 	s.final = number
 }
 
-// Head implements jobs.Watcher.
-func (s *script) Head(context.Context) (settlement.Head, error) {
+// Heads implements jobs.Watcher.
+func (s *script) Heads(context.Context) (settlement.Heads, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return settlement.Head{Latest: uint64(len(s.blocks) - 1), Final: s.final}, nil
+	head := settlement.Head{Latest: uint64(len(s.blocks) - 1), Final: s.final}
+	return settlement.Heads{Head: head, Own: scriptRule, Rules: map[settlement.Finality]settlement.Head{scriptRule: head}}, nil
 }
 
-// Scan implements jobs.Watcher.
-func (s *script) Scan(_ context.Context, number uint64) (settlement.Scan, error) {
+// Rule implements jobs.Watcher.
+func (s *script) Rule(settlement.Address, settlement.Amount) settlement.Rule {
+	return settlement.Rule{Finality: scriptRule}
+}
+
+// ScanFor implements jobs.Watcher.
+func (s *script) ScanFor(_ context.Context, number uint64, _ settlement.Watched) (settlement.Scan, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if number >= uint64(len(s.blocks)) {
@@ -84,6 +94,18 @@ func (s *script) Scan(_ context.Context, number uint64) (settlement.Scan, error)
 	}
 	return s.blocks[number], nil
 }
+
+// CatchUp implements jobs.Watcher.
+func (s *script) CatchUp(_ context.Context, from, to uint64, _ settlement.Watched, deliver func(settlement.Span) error) error {
+	s.mu.Lock()
+	to = min(to, s.final)
+	span := settlement.Span{From: from, To: to, Last: s.blocks[to].Block, Blocks: s.blocks[from : to+1 : to+1]}
+	s.mu.Unlock()
+	return deliver(span)
+}
+
+// Hints implements jobs.Watcher. The script announces nothing.
+func (s *script) Hints(context.Context) <-chan struct{} { return nil }
 
 // Verify implements jobs.Verifier. Nobody names a transaction here.
 func (s *script) Verify(context.Context, settlement.Claim) (settlement.Verdict, error) {

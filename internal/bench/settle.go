@@ -49,11 +49,11 @@ func measureSettle(ctx context.Context, g *ground) (figures []float64, err error
 	// Round -1 pairs with the machine, opens connections and fills caches; it is not measured.
 	for round := -1; round < rounds; round++ {
 		prefix := fmt.Sprintf("ord_%d", round)
-		payments, err := fill(ctx, pool, prefix, settleOrders, coin)
+		payments, err := fill(ctx, pool, prefix, settleOrders, coin, "")
 		if err != nil {
 			return nil, err
 		}
-		twins, err := fill(ctx, plain, prefix, settleOrders, coin)
+		twins, err := fill(ctx, plain, prefix, settleOrders, coin, "")
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func measureSettle(ctx context.Context, g *ground) (figures []float64, err error
 			putOrder(market, p)
 		}
 		block := chain.add(payments)
-		if err := awaitStates(ctx, pool, settlement.StateConfirming, settleOrders); err != nil {
+		if err := awaitState(ctx, pool, settlement.StateConfirming, settleOrders, settlement.StateAwaitingPayment); err != nil {
 			return nil, err
 		}
 		held += settleOrders
@@ -69,7 +69,7 @@ func measureSettle(ctx context.Context, g *ground) (figures []float64, err error
 		err = alternate(round, func() error {
 			begin := time.Now()
 			chain.finalize(block)
-			err := awaitStates(ctx, pool, settlement.StateHeld, held)
+			err := awaitState(ctx, pool, settlement.StateHeld, held, settlement.StateConfirming, settlement.StateVerified)
 			ours = time.Since(begin)
 			return err
 		}, func() (err error) {
@@ -95,37 +95,47 @@ func measureSettle(ctx context.Context, g *ground) (figures []float64, err error
 
 // putOrder gives the orchestrator the order with its intent, as both stand once the payer has been told what to pay.
 func putOrder(market *orchestrationtest.Server, p settlement.Payment) {
-	at := time.Now().UTC().Format(time.RFC3339)
+	at, rail := time.Now().UTC().Format(time.RFC3339), railOf(p.Terms)
 	market.PutOrder(orchestration.MarketOrder{
 		ID: p.OrderID, MachineID: machine, ServiceID: "svc:charge", Status: orchestration.OrderPaymentPending, CreatedAt: at, UpdatedAt: at,
-		Payment: orchestration.RailRecommendation{DefaultRail: orchestration.RailWallet, Required: true, SupportedRails: []orchestration.RailType{orchestration.RailWallet}},
+		Payment: orchestration.RailRecommendation{DefaultRail: rail, Required: true, SupportedRails: []orchestration.RailType{rail}},
 	})
 	market.PutPayment(orchestration.MarketPayment{
 		ID: "pay_" + p.OrderID, OrderID: p.OrderID, MachineID: machine, Status: orchestration.PaymentIntentCreated, CreatedAt: at, UpdatedAt: at,
-		Rail: orchestration.RailDetails{Type: orchestration.RailWallet, Chain: string(scriptID)},
+		Rail: orchestration.RailDetails{Type: rail, Chain: string(scriptID)},
 	})
 }
 
-// awaitStates returns once n payments are in the state.
-func awaitStates(ctx context.Context, pool *pgxpool.Pool, state settlement.State, n int) error {
+// awaitState returns once n payments are in the state. It counts them when none is in the states before any more: to
+// count again and again would be work of ours that is not settler's.
+func awaitState(ctx context.Context, pool *pgxpool.Pool, state settlement.State, n int, before ...settlement.State) error {
 	deadline := time.Now().Add(5 * time.Minute)
 	for {
-		var got int
-		if err := pool.QueryRow(ctx, "select count(*) from payments where marketplace = $1 and state = $2", marketplace, string(state)).Scan(&got); err != nil {
-			return fmt.Errorf("count payments: %w", err)
+		var waiting bool
+		err := pool.QueryRow(ctx, "select exists (select from payments where marketplace = $1 and state = any($2))", marketplace, before).Scan(&waiting)
+		if err != nil {
+			return fmt.Errorf("look for payments: %w", err)
 		}
-		if got >= n {
-			return nil
+		if !waiting {
+			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d payments are %s after 5 min", got, n, state)
+			return fmt.Errorf("payments are still %s after 5 min", before)
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	var got int
+	if err := pool.QueryRow(ctx, "select count(*) from payments where marketplace = $1 and state = $2", marketplace, string(state)).Scan(&got); err != nil {
+		return fmt.Errorf("count payments: %w", err)
+	}
+	if got != n {
+		return fmt.Errorf("%d payments are %s, want %d", got, state, n)
+	}
+	return nil
 }
 
 // settleMinimally settles each order in three transactions of one statement each.

@@ -6,20 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"runtime"
 	"sync/atomic"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/settler-pay/settler/internal/devnet"
 	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/settlement"
-	"github.com/settler-pay/settler/verify/evm"
 )
 
 const (
@@ -32,33 +27,44 @@ const (
 // stepped is a Watcher whose Runner takes one step when told: the number of polls is ours to choose, not the clock's.
 type stepped struct {
 	jobs.Watcher
-	arrived, leave chan struct{}
+	*barrier
 }
 
-func newStepped(w jobs.Watcher) *stepped {
-	return &stepped{w, make(chan struct{}), make(chan struct{})}
+func newStepped(w jobs.Watcher) *stepped { return &stepped{w, newBarrier()} }
+
+// Heads waits until it is told to go on.
+func (s *stepped) Heads(ctx context.Context) (settlement.Heads, error) {
+	if err := s.pass(ctx); err != nil {
+		return settlement.Heads{}, err
+	}
+	return s.Watcher.Heads(ctx)
 }
 
-// Head waits until it is told to go on.
-func (s *stepped) Head(ctx context.Context) (settlement.Head, error) {
+// barrier stops a Runner before each of its steps.
+type barrier struct{ arrived, leave chan struct{} }
+
+func newBarrier() *barrier { return &barrier{make(chan struct{}), make(chan struct{})} }
+
+// pass is where the Runner waits.
+func (s *barrier) pass(ctx context.Context) error {
 	select {
 	case s.arrived <- struct{}{}:
 	case <-ctx.Done():
-		return settlement.Head{}, ctx.Err()
+		return ctx.Err()
 	}
 	select {
 	case <-s.leave:
+		return nil
 	case <-ctx.Done():
-		return settlement.Head{}, ctx.Err()
+		return ctx.Err()
 	}
-	return s.Watcher.Head(ctx)
 }
 
 // arrive waits until the Runner has ended its step and is about to ask for the head.
-func (s *stepped) arrive(ctx context.Context) error { return await(ctx, s.arrived) }
+func (s *barrier) arrive(ctx context.Context) error { return await(ctx, s.arrived) }
 
 // step lets the Runner, which has arrived, take one step and waits for its end.
-func (s *stepped) step(ctx context.Context) error {
+func (s *barrier) step(ctx context.Context) error {
 	select {
 	case s.leave <- struct{}{}:
 	case <-ctx.Done():
@@ -101,6 +107,7 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // follower is a Runner that follows the chain with its own number of open payments.
 type follower struct {
+	pool     *pgxpool.Pool
 	payments []settlement.Payment
 	counter  counter
 	watcher  *stepped
@@ -110,27 +117,17 @@ type follower struct {
 // measureCalls compares the RPC calls for the same blocks of a real node with 100,000 open payments and with 100. Each
 // block pays one watched payee, from a stranger's wallet, and somebody who is not watched.
 func measureCalls(ctx context.Context, g *ground) (figures []float64, err error) {
-	key, err := crypto.GenerateKey()
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
-	wallet := crypto.PubkeyToAddress(key.PublicKey)
-	node, err := devnet.StartChain(devnet.ChainConfig{ChainID: 1337, Accounts: []common.Address{wallet}})
+	node, err := startPayingNode(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer node.Close() //nolint:errcheck // nothing is kept
-	contract, err := devnet.DeployTestToken(ctx, node, key, wallet)
-	if err != nil {
-		return nil, err
-	}
-	token := settlement.Token{Chain: scriptID, Address: settlement.Address(contract[:]), Symbol: "TUSD", Decimals: devnet.TestTokenDecimals}
-	few, err := follow(ctx, g, node.URL(), token, fewPayments)
+	few, err := follow(ctx, g, following{url: node.URL(), token: node.token, payments: fewPayments, depth: 2})
 	if err != nil {
 		return nil, err
 	}
 	defer few.stop() //nolint:errcheck // Run returns nil
-	many, err := follow(ctx, g, node.URL(), token, manyPayments)
+	many, err := follow(ctx, g, following{url: node.URL(), token: node.token, payments: manyPayments, depth: 2})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +140,7 @@ func measureCalls(ctx context.Context, g *ground) (figures []float64, err error)
 			for _, to := range []settlement.Address{
 				few.payments[i].Terms.Payee, many.payments[i].Terms.Payee, addressOf("nobody", "payee"),
 			} {
-				if _, err := devnet.SendTestToken(ctx, node, key, contract, common.Address([]byte(to)), big.NewInt(1)); err != nil {
+				if _, err := node.pay(ctx, to, 1); err != nil {
 					return nil, err
 				}
 			}
@@ -160,37 +157,9 @@ func measureCalls(ctx context.Context, g *ground) (figures []float64, err error)
 	return figures, nil
 }
 
-// follow starts a Runner with n open payments, at the head of the chain.
-func follow(ctx context.Context, g *ground, url string, token settlement.Token, n int) (*follower, error) {
-	pool, err := g.database(ctx, poolSize, ourMode)
-	if err != nil {
-		return nil, err
-	}
-	f := &follower{}
-	if f.payments, err = fill(ctx, pool, "ord", n, token); err != nil {
-		return nil, err
-	}
-	chain, err := evm.New(evm.Config{
-		Chain: token.Chain, Endpoints: []evm.Endpoint{{Name: "dev", URL: url}}, Tokens: []settlement.Token{token},
-		Finality: evm.Finality{Depth: 2}, HTTPClient: &http.Client{Transport: &f.counter},
-	})
-	if err != nil {
-		return nil, err
-	}
-	f.watcher = newStepped(chain)
-	runner, err := newRunner(pool, jobs.Chain{
-		ID: token.Chain, Tokens: []settlement.Token{token}, PollInterval: 10 * time.Millisecond, Verifier: chain, Watcher: f.watcher,
-	}, "http://127.0.0.1:1")
-	if err != nil {
-		return nil, err
-	}
-	f.stop = start(ctx, runner)
-	return f, warm(ctx, f.watcher)
-}
-
 // warm takes the Runner to the head with its index built: one step reads where the chain begins, one builds the index, one
 // has nothing left to do.
-func warm(ctx context.Context, w *stepped) error {
+func warm(ctx context.Context, w *barrier) error {
 	if err := w.arrive(ctx); err != nil {
 		return err
 	}
@@ -205,6 +174,21 @@ func warm(ctx context.Context, w *stepped) error {
 // measureMemory compares the heap of a working Runner that watches 100,000 open payments with that of one which watches
 // 100, in MB (1,000,000 bytes) in use after a collection.
 func measureMemory(ctx context.Context, g *ground) (figures []float64, err error) {
+	terms := func(_ int, order string) settlement.Terms {
+		return settlement.Terms{Token: coin, Payee: addressOf(order, "payee"), ProvenPayer: addressOf(order, "payer")}
+	}
+	return compareHeaps(ctx, g, "memory", terms, func() (jobs.Chain, *barrier, error) {
+		chain := scriptedChain(nil)
+		watcher := newStepped(chain.Watcher)
+		chain.Watcher = watcher
+		return chain, watcher.barrier, nil
+	})
+}
+
+// compareHeaps is what a Runner with many open payments of these terms has in use above one with few.
+func compareHeaps(
+	ctx context.Context, g *ground, name string, terms func(int, string) settlement.Terms, chain func() (jobs.Chain, *barrier, error),
+) (figures []float64, err error) {
 	few, err := g.database(ctx, poolSize, ourMode)
 	if err != nil {
 		return nil, err
@@ -213,36 +197,37 @@ func measureMemory(ctx context.Context, g *ground) (figures []float64, err error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := fill(ctx, few, "ord", fewPayments, coin); err != nil {
+	if _, err := fillWith(ctx, few, "ord", fewPayments, terms); err != nil {
 		return nil, err
 	}
-	if _, err := fill(ctx, many, "ord", manyPayments, coin); err != nil {
+	if _, err := fillWith(ctx, many, "ord", manyPayments, terms); err != nil {
 		return nil, err
 	}
 	for round := range rounds {
 		var small, large float64
 		err := alternate(round, func() (err error) {
-			large, err = heapOfRunner(ctx, many)
+			large, err = heapOfRunner(ctx, many, chain)
 			return err
 		}, func() (err error) {
-			small, err = heapOfRunner(ctx, few)
+			small, err = heapOfRunner(ctx, few, chain)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		note(fmt.Sprintf("memory: %.1f MB with %d payments, %.1f MB with %d", large, manyPayments, small, fewPayments))
+		note(fmt.Sprintf("%s: %.1f MB with %d payments, %.1f MB with %d", name, large, manyPayments, small, fewPayments))
 		figures = append(figures, large-small)
 	}
 	return figures, nil
 }
 
 // heapOfRunner is what a Runner adds to the heap, in MB.
-func heapOfRunner(ctx context.Context, pool *pgxpool.Pool) (megabytes float64, err error) {
+func heapOfRunner(ctx context.Context, pool *pgxpool.Pool, make func() (jobs.Chain, *barrier, error)) (megabytes float64, err error) {
 	before := heapInUse()
-	chain := scriptedChain(nil)
-	watcher := newStepped(chain.Watcher)
-	chain.Watcher = watcher
+	chain, watcher, err := make()
+	if err != nil {
+		return 0, err
+	}
 	runner, err := newRunner(pool, chain, "http://127.0.0.1:1")
 	if err != nil {
 		return 0, err

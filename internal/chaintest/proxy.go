@@ -1,5 +1,5 @@
-// Package chaintest stands between a program and a chain's RPC endpoint: a proxy that lies and fails on command, and a
-// replay of recorded answers. It knows JSON-RPC over HTTP and nothing of any chain.
+// Package chaintest stands between a program and a chain's RPC endpoint: a proxy that lies and fails on command, a relay that
+// cuts connections, a replay of recorded answers, and a made-up cluster of Solana.
 package chaintest
 
 import (
@@ -237,6 +237,7 @@ func (p *Proxy) post(r *http.Request, body []byte) (status int, text []byte, err
 		return 0, nil, fmt.Errorf("ask the endpoint: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept-Encoding", "identity") // go-ethereum's node spends a good part of a test on compressing
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, fmt.Errorf("ask the endpoint: %w", err)

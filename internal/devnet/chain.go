@@ -34,7 +34,7 @@ type ChainConfig struct {
 	Accounts []common.Address
 }
 
-// Chain is go-ethereum's own node and EVM with a simulated beacon, served over HTTP on a loopback port. It starts at block
+// Chain is go-ethereum's own node and EVM with a simulated beacon, served over HTTP and WebSocket on a loopback port. It starts at block
 // 0. Its finalized tag jumps: treat blocks as final by depth. Block times are at least a second apart, so blocks made
 // faster than that run ahead of the clock.
 type Chain struct {
@@ -47,7 +47,7 @@ type Chain struct {
 	ended  sync.WaitGroup
 	close  sync.Once
 
-	sealing sync.Mutex // guards beacon: it seals one block at a time
+	sealing sync.Mutex // guards beacon, which seals one block at a time, and pool.Sync
 	beacon  *catalyst.SimulatedBeacon
 	sending sync.Mutex // held from a nonce to its transaction
 }
@@ -57,7 +57,7 @@ func StartChain(cfg ChainConfig) (*Chain, error) {
 	// go-ethereum/ethclient/simulated does the same, but on a port that must be chosen before, and without its pool.
 	stack, err := node.New(&node.Config{
 		HTTPHost: "127.0.0.1", HTTPPort: 0, HTTPModules: []string{"eth", "net", "web3"}, HTTPVirtualHosts: []string{"localhost"},
-		HTTPTimeouts: rpc.DefaultHTTPTimeouts, HTTPBodyLimit: node.DefaultConfig.HTTPBodyLimit,
+		WSHost: "127.0.0.1", WSPort: 0, WSModules: []string{"eth"}, HTTPTimeouts: rpc.DefaultHTTPTimeouts, HTTPBodyLimit: node.DefaultConfig.HTTPBodyLimit,
 		BatchRequestLimit: node.DefaultConfig.BatchRequestLimit, BatchResponseMaxSize: node.DefaultConfig.BatchResponseMaxSize,
 		P2P: p2p.Config{NoDiscovery: true, NoDial: true},
 	})
@@ -96,6 +96,7 @@ func ethConfig(cfg ChainConfig) *ethconfig.Config {
 	rules.ChainID = new(big.Int).SetUint64(cfg.ChainID)
 	alloc := core.SystemContractAllocs()
 	coins := new(big.Int).Mul(big.NewInt(1000), big.NewInt(params.Ether))
+	alloc[deployer] = types.Account{Balance: new(big.Int), Nonce: 1, Code: common.FromHex(deployerCode)}
 	for _, account := range cfg.Accounts {
 		alloc[account] = types.Account{Balance: coins}
 	}
@@ -130,11 +131,23 @@ func (c *Chain) ChainID() uint64 { return c.id }
 // Client speaks to the node over HTTP.
 func (c *Chain) Client() *ethclient.Client { return c.client }
 
-// Commit seals a block with the transactions that wait, and returns its hash.
+// Commit seals a block with the transactions that wait, and returns its hash. The pool knows the new balances then.
 func (c *Chain) Commit() common.Hash {
 	c.sealing.Lock()
 	defer c.sealing.Unlock()
-	return c.beacon.Commit()
+	hash := c.beacon.Commit()
+	_ = c.pool.Sync() // it errs only after Close
+	return hash
+}
+
+// Skip seals a block that is so much later than the last one. No transaction may wait.
+func (c *Chain) Skip(time time.Duration) error {
+	c.sealing.Lock()
+	defer c.sealing.Unlock()
+	if err := c.beacon.AdjustTime(time); err != nil {
+		return fmt.Errorf("skip %s: %w", time, err)
+	}
+	return nil
 }
 
 // Fork makes the block with the hash the head: the blocks after it have left the chain, and the next ones follow it. The
@@ -185,6 +198,10 @@ func (c *Chain) Close() (err error) {
 // Send signs a transaction with the next nonce of the key's account and sends it, without waiting for its block. to is nil
 // to deploy data.
 func (c *Chain) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Transaction, error) {
+	return c.send(ctx, key, to, value, data, 2_000_000)
+}
+
+func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte, gas uint64) (*types.Transaction, error) {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	from := addressOf(key)
@@ -201,7 +218,7 @@ func (c *Chain) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	price.Add(price, big.NewInt(params.GWei))
 	// Gas is not estimated: a transaction that will be reverted must be sent all the same.
 	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(new(big.Int).SetUint64(c.id)), &types.LegacyTx{
-		Nonce: nonce, GasPrice: price, Gas: 2_000_000, To: to, Value: value, Data: data,
+		Nonce: nonce, GasPrice: price, Gas: gas, To: to, Value: value, Data: data,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign transaction: %w", err)
@@ -209,7 +226,10 @@ func (c *Chain) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	if err := c.client.SendTransaction(ctx, tx); err != nil {
 		return nil, fmt.Errorf("send transaction: %w", err)
 	}
-	// The pool counts it a moment later; the next nonce is right only then.
+	// The pool counts it a moment later; the next nonce is right only then. Of two that wait for the pool at once, as
+	// sealing a block does too, the pool answers one.
+	c.sealing.Lock()
+	defer c.sealing.Unlock()
 	if err := c.pool.Sync(); err != nil {
 		return nil, fmt.Errorf("wait for the chain's pool: %w", err)
 	}

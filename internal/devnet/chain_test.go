@@ -205,3 +205,15 @@ func TestChainForks(t *testing.T) {
 		t.Error("forked at a block that is not there")
 	}
 }
+
+// TestSendingWhileBlocksAreSealed sends as fast as it can to a chain that seals all the time: neither may wait for ever.
+func TestSendingWhileBlocksAreSealed(t *testing.T) {
+	t.Parallel()
+	chain, key := startChain(t, devnet.ChainConfig{ChainID: 31337, BlockTime: time.Millisecond})
+	to := crypto.PubkeyToAddress(key.PublicKey)
+	for range 300 {
+		if _, err := chain.Send(t.Context(), key, &to, new(big.Int), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

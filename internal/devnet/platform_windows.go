@@ -22,3 +22,5 @@ func serverAttributes() *syscall.SysProcAttr { return nil }
 func tryLock(*os.File) (bool, error) { return false, errUnix }
 
 func processLives(int) bool { return false }
+
+func signalOnDeath(*syscall.SysProcAttr, syscall.Signal) {}

@@ -49,8 +49,13 @@ type Postgres struct {
 // ErrDirInUse means that another process has a server in the directory.
 var ErrDirInUse = errors.New("the directory of PostgreSQL is in use")
 
-// stopTimeout is how long Stop waits for the child. It exceeds what the child grants the server.
-const stopTimeout = 50 * time.Second
+const (
+	// stopTimeout is how long Stop waits for the child. It exceeds what the child grants the server.
+	stopTimeout = 50 * time.Second
+	// leaveTimeout is how long a start waits for a living process to leave the directory: one that was just interrupted takes
+	// some seconds to stop everything, PostgreSQL last.
+	leaveTimeout = 10 * time.Second
+)
 
 // StartPostgres starts a server, or returns why it cannot: another process uses the directory (ErrDirInUse), it holds the data of another
 // major version, or the program could not be downloaded. The main function must begin with MaybePostgresChild.
@@ -79,7 +84,7 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if err := checkDataVersion(dir); err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(ctx, dir)
+	lock, err := lockDir(ctx, dir, cfg.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +132,6 @@ func (p *Postgres) start(ctx context.Context, spec childSpec, account *serverUse
 		}
 	}()
 
-	say := func(format string, args ...any) {
-		if progress != nil {
-			progress(fmt.Sprintf(format, args...))
-		}
-	}
 	reminder := time.NewTicker(5 * time.Second)
 	defer reminder.Stop()
 	begin, phase, problem := time.Now(), "", ""
@@ -142,7 +142,7 @@ func (p *Postgres) start(ctx context.Context, spec childSpec, account *serverUse
 			return fmt.Errorf("start PostgreSQL: %w", errors.Join(context.Cause(ctx), p.end()))
 		case <-reminder.C:
 			if phase != "" {
-				say("%s … %d s so far", phase, int(time.Since(begin).Seconds()))
+				say(progress, "%s … %d s so far", phase, int(time.Since(begin).Seconds()))
 			}
 		case line, open := <-lines:
 			if !open {
@@ -157,7 +157,7 @@ func (p *Postgres) start(ctx context.Context, spec childSpec, account *serverUse
 			switch kind {
 			case sayPhase:
 				phase, begin = text, time.Now()
-				say("%s …", phase)
+				say(progress, "%s …", phase)
 			case sayError:
 				// One line of the protocol holds a text of several lines.
 				if err := json.Unmarshal([]byte(text), &problem); err != nil {
@@ -172,6 +172,12 @@ func (p *Postgres) start(ctx context.Context, spec childSpec, account *serverUse
 				return nil
 			}
 		}
+	}
+}
+
+func say(progress func(string), format string, args ...any) {
+	if progress != nil {
+		progress(fmt.Sprintf(format, args...))
 	}
 }
 
@@ -257,13 +263,14 @@ func (p *Postgres) end() error {
 }
 
 // lockDir makes the directory ours. The child and the server inherit the lock: it is free only when no process of an
-// earlier server is left. One that was ours and died leaves a server that stops within moments: it is waited for.
-func lockDir(ctx context.Context, dir string) (*os.File, error) {
+// earlier server is left. One that was ours and died leaves a server that stops within moments: it is waited for, and one
+// that lives may be about to stop, which is told and waited for less long.
+func lockDir(ctx context.Context, dir string, progress func(string)) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of PostgreSQL's directory: %w", err)
 	}
-	patience := time.Now().Add(stopTimeout)
+	begin, told := time.Now(), false
 	for {
 		locked, err := tryLock(file)
 		if err != nil {
@@ -273,13 +280,20 @@ func lockDir(ctx context.Context, dir string) (*os.File, error) {
 			break
 		}
 		owner, err := lockOwner(file)
-		if (err == nil && processLives(owner)) || time.Now().After(patience) {
-			who := fmt.Sprintf("process %d", owner)
-			if err != nil {
-				who = "another process"
+		who, patience := "another process", stopTimeout
+		if err == nil {
+			who = fmt.Sprintf("process %d", owner)
+			if processLives(owner) {
+				patience = leaveTimeout
 			}
+		}
+		if time.Since(begin) > patience {
 			return nil, errors.Join(fmt.Errorf("%w: %s uses %s; stop it, or set SETTLER_DEV_DIR to another directory",
 				ErrDirInUse, who, dir), file.Close())
+		}
+		if !told {
+			told = true
+			say(progress, "%s uses %s; waiting up to %s for it to stop …", who, dir, patience)
 		}
 		select {
 		case <-ctx.Done():

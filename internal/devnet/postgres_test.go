@@ -165,6 +165,29 @@ func TestPostgresRefusesDirectories(t *testing.T) {
 		}
 		query(t, server.URL(), "select 'the first still works'")
 	})
+	t.Run("that a living process uses, but not for long", func(t *testing.T) {
+		t.Parallel()
+		dir := serverDir(t)
+		first, err := devnet.StartPostgres(t.Context(), devnet.PostgresConfig{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer first.Stop() //nolint:errcheck // it was stopped before, if all went well
+		var told []string
+		second, err := devnet.StartPostgres(t.Context(), devnet.PostgresConfig{Dir: dir, Progress: func(line string) {
+			if told = append(told, line); len(told) == 1 {
+				go first.Stop() //nolint:errcheck // the second start tells
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer second.Stop() //nolint:errcheck // the test is over
+		query(t, second.URL(), "select 'the second works'")
+		if want := fmt.Sprintf("process %d uses %s; waiting up to 10s for it to stop …", os.Getpid(), dir); told[0] != want {
+			t.Errorf("told %q, want %q first", told, want)
+		}
+	})
 	t.Run("with data of another major version", func(t *testing.T) {
 		t.Parallel()
 		dir := serverDir(t)
@@ -332,7 +355,8 @@ func waitNoProcess(t *testing.T, dir string, except ...int) {
 		t.Skip("needs /proc to see processes")
 	}
 	var found []string
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	// A server that does not stop when it is asked to, as in the first moments of its start, is told again after half a minute.
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if found = processesIn(dir, except); len(found) == 0 {
 			return
 		}

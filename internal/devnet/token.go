@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -68,4 +69,38 @@ func (c *Chain) mined(ctx context.Context, tx *types.Transaction) (*types.Receip
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// DeployTestWallet deploys a contract wallet of the key's: it does what the key sends, and signs (EIP-1271) what the key
+// signs. It is in a block when it returns.
+func DeployTestWallet(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey) (common.Address, error) {
+	code := append(common.FromHex(contracts.OwnedWalletMetaData.Bin), contracts.NewOwnedWallet().PackConstructor(addressOf(key))...)
+	tx, err := chain.Send(ctx, key, nil, nil, code)
+	if err == nil {
+		var receipt *types.Receipt
+		if receipt, err = chain.mined(ctx, tx); err == nil {
+			return receipt.ContractAddress, nil
+		}
+	}
+	return common.Address{}, fmt.Errorf("deploy test wallet: %w", err)
+}
+
+// SendTestTokenFrom has the key's contract wallet send base units, a transfer for each amount in one transaction, and does
+// not wait for the block.
+func SendTestTokenFrom(ctx context.Context, chain *Chain, key *ecdsa.PrivateKey, wallet, token, to common.Address, amounts ...*big.Int) (*types.Transaction, error) {
+	transfers := make([][]byte, len(amounts))
+	for i, amount := range amounts {
+		transfers[i] = contracts.NewTestUSD().PackTransfer(to, amount)
+	}
+	return chain.Send(ctx, key, &wallet, nil, contracts.NewOwnedWallet().PackCall(token, transfers))
+}
+
+// TestTokenBalance reads what an account has at the latest block, in base units.
+func TestTokenBalance(ctx context.Context, chain *Chain, token, of common.Address) (*big.Int, error) {
+	usd := contracts.NewTestUSD()
+	out, err := chain.client.CallContract(ctx, ethereum.CallMsg{To: &token, Data: usd.PackBalanceOf(of)}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the balance of %s: %w", of, err)
+	}
+	return usd.UnpackBalanceOf(out)
 }

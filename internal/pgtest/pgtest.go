@@ -66,6 +66,18 @@ func NewEmptyURL(t testing.TB) string {
 	return clone(t, func(context.Context, *pgx.Conn) (string, error) { return "template0", nil })
 }
 
+// Copy returns a pool on a copy of another one's database, as a backup brings it back. Whoever is connected to that one is cut
+// off.
+func Copy(t testing.TB, of *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	name := of.Config().ConnConfig.Database
+	return open(t, clone(t, func(ctx context.Context, admin *pgx.Conn) (string, error) {
+		of.Reset()
+		_, err := admin.Exec(ctx, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1", name)
+		return name, err
+	}))
+}
+
 // clone makes a database like the one that from names.
 func clone(t testing.TB, from func(context.Context, *pgx.Conn) (string, error)) string {
 	t.Helper()

@@ -44,6 +44,30 @@ func TestSignatureRecoversToTheAddress(t *testing.T) {
 	if err != nil || crypto.PubkeyToAddress(*public).Hex() != devAddress {
 		t.Errorf("recovers to %v, %v", public, err)
 	}
+
+	short := "0x" + hex.EncodeToString(signature) // last byte 0 or 1
+	for _, each := range []string{text, short} {
+		if signer, err := agentkey.Recover(message, each); err != nil || signer != devAddress {
+			t.Errorf("%s recovers to %s, %v", each, signer, err)
+		}
+		if err := agentkey.Verify(strings.ToLower(devAddress), message, each); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, err := range map[string]error{
+		"one byte of the message more": agentkey.Verify(devAddress, append(message, '\n'), text),
+		"another address":              agentkey.Verify("0x2222222222222222222222222222222222222222", message, text),
+		"no address":                   agentkey.Verify("", message, text),
+		"no signature":                 agentkey.Verify(devAddress, message, ""),
+		"no prefix":                    agentkey.Verify(devAddress, message, text[2:]),
+		"too short":                    agentkey.Verify(devAddress, message, text[:130]),
+		"last byte 2":                  agentkey.Verify(devAddress, message, text[:130]+"02"),
+		"zeros":                        agentkey.Verify(devAddress, message, "0x"+strings.Repeat("0", 130)),
+	} {
+		if !errors.Is(err, agentkey.ErrSignature) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestLoadKeystore(t *testing.T) {
@@ -72,8 +96,10 @@ func TestKeyIsNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
-		if got := fmt.Sprintf(verb, key); got != "agent key "+devAddress {
-			t.Errorf("%s shows %s", verb, got)
+		for _, value := range []any{key, *key} {
+			if got := fmt.Sprintf(verb, value); got != "agent key "+devAddress {
+				t.Errorf("%s of %T shows %s", verb, value, got)
+			}
 		}
 	}
 	for _, text := range []string{"", "0x12", devKey + "00", devKey[:62] + "zz", strings.Repeat("0", 64), strings.Repeat("f", 64)} {
@@ -93,4 +119,35 @@ func TestGeneratedKeysDiffer(t *testing.T) {
 	if err != nil || first.Address() == second.Address() {
 		t.Errorf("%v and %v, %v", first, second, err)
 	}
+}
+
+// FuzzRecover reads whatever is handed in as a signature: what is none is ErrSignature, and what is one is its signer's
+// alone.
+func FuzzRecover(f *testing.F) {
+	key, err := agentkey.FromHex(devKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	signature, err := key.SignMessage(f.Context(), []byte("message"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{signature, signature[:130] + "01", signature[2:], "", "0x", "0x" + strings.Repeat("0", 130), "0x" + strings.Repeat("f", 130)} {
+		f.Add([]byte("message"), seed)
+	}
+	f.Fuzz(func(t *testing.T, message []byte, signature string) {
+		signer, err := agentkey.Recover(message, signature)
+		if err != nil {
+			if !errors.Is(err, agentkey.ErrSignature) {
+				t.Errorf("%q: %v", signature, err)
+			}
+			return
+		}
+		if err := agentkey.Verify(signer, message, signature); err != nil {
+			t.Errorf("%q of %s: %v", signature, signer, err)
+		}
+		if signer == devAddress && string(message) != "message" {
+			t.Errorf("%q of another message is taken for ours", signature)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/settler-pay/settler/orchestration"
@@ -41,20 +42,35 @@ func LoseAnswer() Fault { return Fault{Cut: true} }
 // Nonsense does not act and answers 200 with a page.
 func Nonsense() Fault { return Fault{Skip: true, Body: "<html>ok</html>"} }
 
-// Fault asks match about each request from now on, one at a time; nil ends it.
-func (s *Server) Fault(match func(*http.Request) Fault) {
-	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	s.fault = match
+// faults decide what goes wrong: a program's function, then what was asked for
+// by the control endpoint.
+type faults struct {
+	mu    sync.Mutex // owns what follows
+	match func(*http.Request) Fault
+	asked []*askedFault
 }
 
-func (s *Server) faultFor(r *http.Request) Fault {
-	s.faultMu.Lock()
-	defer s.faultMu.Unlock()
-	if s.fault == nil {
-		return Fault{}
+// Fault asks match about each request from now on, one at a time; nil ends it.
+func (s *Server) Fault(match func(*http.Request) Fault) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.match = match
+}
+
+func (f *faults) of(r *http.Request) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.match != nil {
+		if fault := f.match(r); fault != (Fault{}) {
+			return fault
+		}
 	}
-	return s.fault(r)
+	for _, each := range f.asked {
+		if fault, ok := each.next(r); ok {
+			return fault
+		}
+	}
+	return Fault{}
 }
 
 // replaces reports whether the fault answers in place of the server.

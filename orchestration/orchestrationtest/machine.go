@@ -23,16 +23,24 @@ func normalIdentity(ref string) (string, error) {
 		ref = "did:peaq:" + number
 	}
 	if !identityForm.MatchString(ref) {
-		return "", invalid("identityRef is not did:peaq:<decimal>")
+		return "", invalid("identityRef", "identityRef is not did:peaq:<decimal>")
 	}
 	return ref, nil
 }
 
-func (s *Server) controllers(identity string) []string {
-	if addresses, ok := s.cfg.Controllers[identity]; ok {
-		return addresses
+// controllers looks an identity up in the registry. Caller holds s.mu.
+func (s *Server) controllers(identity string) ([]string, error) {
+	if s.cfg.RegistryDown {
+		return nil, refuse(http.StatusServiceUnavailable, orchestration.CodeIdentityUnavailable, "the machine registry does not answer")
 	}
-	return []string{DevController}
+	addresses, ok := s.cfg.Controllers[identity]
+	switch {
+	case !ok:
+		return []string{DevController}, nil
+	case len(addresses) == 0:
+		return nil, refuse(http.StatusConflict, orchestration.CodeMachineNotActivated, "the registry does not know "+identity)
+	}
+	return addresses, nil
 }
 
 func (s *Server) createIdentityChallenge(c *call) (answer, error) {
@@ -46,75 +54,100 @@ func (s *Server) createIdentityChallenge(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	asked := s.newChallenge("mich_", "peaqOS machine identity", identity, "identity: "+identity)
-	return item(http.StatusCreated, orchestration.MachineIdentityChallenge{
-		ChallengeID: asked.id, IdentityRef: identity, Message: asked.message, ExpiresAt: stamp(asked.expires),
-		VerificationMethod: "eip191", ControllerAddresses: s.controllers(identity),
-	}), nil
-}
-
-func (s *Server) createMachine(c *call) (answer, error) {
-	var req orchestration.CreateMachineRequest
-	if err := c.decode(&req); err != nil {
-		return answer{}, err
-	}
-	for name, value := range map[string]string{
-		"displayName": req.DisplayName, "ownerId": req.OwnerID, "machineType": req.MachineType, "runtimeProfile": req.RuntimeProfile,
-	} {
-		if strings.TrimSpace(value) == "" {
-			return answer{}, invalid(name + " is required")
-		}
-	}
-	if req.IdentityRef == "" {
-		return answer{}, refuse(http.StatusBadRequest, identityCodes.required, "identityRef is required")
-	}
-	identity, err := normalIdentity(req.IdentityRef)
+	controllers, err := s.controllers(identity)
 	if err != nil {
 		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.machines.all(func(m orchestration.Machine) bool { return m.IdentityRef == identity })) > 0 {
-		return answer{}, refuse(http.StatusConflict, orchestration.CodeMachineIdentityExists, "registered already")
+	asked := s.newChallenge("mich_", "peaqOS machine identity", identity, "identity: "+identity)
+	return item(http.StatusCreated, orchestration.MachineIdentityChallenge{
+		ChallengeID: asked.ID, IdentityRef: identity, Message: asked.Message, ExpiresAt: stamp(asked.Expires),
+		VerificationMethod: "eip191", ControllerAddresses: controllers,
+	}), nil
+}
+
+// machineBody is what create and update take.
+type machineBody struct {
+	DisplayName    string                      `json:"displayName"`
+	OwnerID        string                      `json:"ownerId"`
+	MachineType    string                      `json:"machineType"`
+	RuntimeProfile string                      `json:"runtimeProfile"`
+	Status         orchestration.MachineStatus `json:"status"`
+	IdentityRef    string                      `json:"identityRef"`
+	IdentityProof  *signedChallenge            `json:"identityProof"`
+	Capabilities   []string                    `json:"capabilities"`
+	Labels         map[string]string           `json:"labels"`
+	PolicyIDs      []string                    `json:"policyIds"`
+	SkillKeys      []string                    `json:"skillKeys"`
+}
+
+func (s *Server) createMachine(c *call) (answer, error) {
+	var req machineBody
+	if err := c.decode(&req); err != nil {
+		return answer{}, err
 	}
-	proof, err := s.proveIdentity(req.IdentityProof, identity)
+	err := required("displayName", req.DisplayName, "ownerId", req.OwnerID, "machineType", req.MachineType, "runtimeProfile", req.RuntimeProfile)
 	if err != nil {
 		return answer{}, err
 	}
 	machine := orchestration.Machine{
 		ID: newID("mach_"), DisplayName: req.DisplayName, Status: orchestration.MachineDraft, OwnerID: req.OwnerID,
-		IdentityRef: identity, IdentityProof: proof, MachineType: req.MachineType, RuntimeProfile: req.RuntimeProfile,
-		Capabilities: req.Capabilities, Labels: req.Labels, PolicyIDs: req.PolicyIDs, SkillKeys: req.SkillKeys,
-		CreatedAt: s.now(), UpdatedAt: s.now(),
+		MachineType: req.MachineType, RuntimeProfile: req.RuntimeProfile, Capabilities: req.Capabilities, Labels: req.Labels,
+		PolicyIDs: req.PolicyIDs, SkillKeys: req.SkillKeys, CreatedAt: s.now(), UpdatedAt: s.now(),
 	}
-	s.machines.put(machine.ID, machine)
+	switch {
+	case req.IdentityRef == "" && s.cfg.NoIdentityProof:
+	case req.IdentityRef == "":
+		return answer{}, refuse(http.StatusBadRequest, identityCodes.required, "identityRef is required")
+	default:
+		if machine.IdentityRef, err = normalIdentity(req.IdentityRef); err != nil {
+			return answer{}, err
+		}
+		taken := s.state.machines.all(func(m orchestration.Machine) bool {
+			return m.IdentityRef == machine.IdentityRef && m.Status != orchestration.MachineArchived
+		})
+		if len(taken) > 0 {
+			return answer{}, refuse(http.StatusConflict, orchestration.CodeMachineIdentityExists, "registered already")
+		}
+		if req.IdentityProof != nil || !s.cfg.NoIdentityProof {
+			if machine.IdentityProof, err = s.proveIdentity(req.IdentityProof, machine.IdentityRef); err != nil {
+				return answer{}, err
+			}
+		}
+	}
+	s.state.machines.put(machine.ID, machine)
+	s.note(req.OwnerID, "machine.created", "machine", machine.ID, machine.ID, nil)
 	return item(http.StatusCreated, machine), nil
 }
 
 // proveIdentity checks a controller's proof. Caller holds s.mu.
-func (s *Server) proveIdentity(proof *orchestration.ChallengeProof, identity string) (*orchestration.IdentityProof, error) {
-	asked, signer, err := s.checkProof(proof, identity, s.controllers(identity), identityCodes)
+func (s *Server) proveIdentity(proof *signedChallenge, identity string) (*orchestration.IdentityProof, error) {
+	controllers, err := s.controllers(identity)
+	if err != nil {
+		return nil, err
+	}
+	asked, signer, err := s.checkProof(proof, identity, controllers, identityCodes)
 	if err != nil {
 		return nil, err
 	}
 	return &orchestration.IdentityProof{
-		Method: "eip191", IdentityRef: identity, SignerAddress: signer, ChallengeID: asked.id, VerifiedAt: s.now(),
-		ChallengeExpiresAt: stamp(asked.expires), ControllerAddresses: s.controllers(identity), ResolutionSource: "peaqos-mcr",
+		Method: "eip191", IdentityRef: identity, SignerAddress: signer, ChallengeID: asked.ID, VerifiedAt: s.now(),
+		ChallengeExpiresAt: stamp(asked.Expires), ControllerAddresses: controllers, ResolutionSource: "peaqos-mcr",
 	}, nil
 }
 
 func (s *Server) updateMachine(c *call) (answer, error) {
-	var req orchestration.UpdateMachineRequest
+	var req machineBody
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	machine, ok := s.machines.rows[c.PathValue("machine")]
-	if !ok {
-		return answer{}, notFound("machine")
+	machine, err := s.machineOf(c)
+	if err != nil {
+		return answer{}, err
+	}
+	switch req.Status {
+	case "", orchestration.MachineDraft, orchestration.MachineActive, orchestration.MachineDegraded, orchestration.MachineBlocked, orchestration.MachineArchived:
+	default:
+		return answer{}, invalid("status", "status is not one of a machine")
 	}
 	if req.IdentityRef != "" {
 		identity, err := normalIdentity(req.IdentityRef)
@@ -125,12 +158,15 @@ func (s *Server) updateMachine(c *call) (answer, error) {
 			return answer{}, refuse(http.StatusConflict, orchestration.CodeMachineIdentityImmutable, "the identity cannot change")
 		}
 	}
-	if req.IdentityProof != nil {
-		proof, err := s.proveIdentity(req.IdentityProof, machine.IdentityRef)
-		if err != nil {
+	switch {
+	case req.IdentityProof != nil:
+		if machine.IdentityProof, err = s.proveIdentity(req.IdentityProof, machine.IdentityRef); err != nil {
 			return answer{}, err
 		}
-		machine.IdentityProof = proof
+	case req.Status == orchestration.MachineActive:
+		if err := s.stillProven(machine); err != nil {
+			return answer{}, err
+		}
 	}
 	machine.DisplayName = cmp.Or(req.DisplayName, machine.DisplayName)
 	machine.Status = cmp.Or(req.Status, machine.Status)
@@ -149,35 +185,78 @@ func (s *Server) updateMachine(c *call) (answer, error) {
 	if req.SkillKeys != nil {
 		machine.SkillKeys = req.SkillKeys
 	}
+	return s.saveMachine(machine, "machine.updated"), nil
+}
+
+func (s *Server) saveMachine(machine orchestration.Machine, event string) answer {
 	machine.UpdatedAt = s.now()
-	s.machines.put(machine.ID, machine)
-	return item(http.StatusOK, machine), nil
+	s.state.machines.put(machine.ID, machine)
+	s.note(machine.OwnerID, event, "machine", machine.ID, machine.ID, map[string]any{"status": machine.Status})
+	return item(http.StatusOK, machine)
+}
+
+func (s *Server) archiveMachine(c *call) (answer, error) {
+	machine, err := s.machineOf(c)
+	if err != nil {
+		return answer{}, err
+	}
+	machine.Status = orchestration.MachineArchived
+	s.saveMachine(machine, "machine.archived")
+	return answer{}, nil
 }
 
 func (s *Server) getMachine(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	machine, ok := s.machines.rows[c.PathValue("machine")]
-	if !ok {
-		return answer{}, notFound("machine")
+	machine, err := s.machineOf(c)
+	if err == nil {
+		err = s.stillProven(machine)
+	}
+	if err != nil {
+		return answer{}, err
 	}
 	return item(http.StatusOK, machine), nil
 }
 
+// listMachines hides machines whose identity is no longer theirs.
 func (s *Server) listMachines(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return page(c, s.machines.all(func(orchestration.Machine) bool { return true }))
+	return page(s, c, s.state.machines, func(m orchestration.Machine) bool { return s.stillProven(m) == nil }, same)
+}
+
+// machineOf finds the machine of the path. Caller holds s.mu.
+func (s *Server) machineOf(c *call) (orchestration.Machine, error) {
+	machine, ok := s.state.machines.get(c.PathValue("machine"))
+	if !ok {
+		return machine, notFound("machine")
+	}
+	return machine, nil
+}
+
+// stillProven looks the machine's identity up again: who proved it must still
+// control it. A machine that was put here without a proof passes. Caller holds
+// s.mu.
+func (s *Server) stillProven(machine orchestration.Machine) error {
+	if machine.IdentityRef == "" || machine.IdentityProof == nil {
+		return nil
+	}
+	controllers, err := s.controllers(machine.IdentityRef)
+	if err != nil {
+		return err
+	}
+	for _, each := range controllers {
+		if strings.EqualFold(each, machine.IdentityProof.SignerAddress) {
+			return nil
+		}
+	}
+	return refuse(http.StatusConflict, orchestration.CodeMachineNotActivated, "who proved the identity no longer controls it")
 }
 
 // activeMachine finds a machine that may trade. Caller holds s.mu.
 func (s *Server) activeMachine(id string) (orchestration.Machine, error) {
-	machine, ok := s.machines.rows[id]
+	machine, ok := s.state.machines.get(id)
 	if !ok {
 		return machine, notFound("machine")
 	}
 	if machine.Status != orchestration.MachineActive {
 		return machine, refuse(http.StatusConflict, orchestration.CodeMachineNotActive, "the machine is "+string(machine.Status))
 	}
-	return machine, nil
+	return machine, s.stillProven(machine)
 }

@@ -42,62 +42,103 @@ func (v Service) pricing() orchestration.Pricing {
 
 // wire is the service as the API shows it: the SDK's fields and those of the
 // documents.
-func (v Service) wire(updatedAt string) (orchestration.MarketService, error) {
+func (v Service) wire() map[string]any {
 	mode, status := v.modes()
-	service := orchestration.MarketService{
-		ID: v.ID, SkillKey: v.skillKey(), ProviderKey: v.providerKey(), ProviderID: "prov_" + v.providerKey(),
-		ProviderLabel: v.providerKey(), ServiceType: v.ServiceType, Name: v.Name, Description: v.Name,
-		Operations: []string{v.operation()}, AuthType: "none", AccessMode: "public", ExecutionMode: mode,
-		IntegrationStatus: status, Distribution: "peaq-native", Maturity: "production", Kind: "runtime", Region: "global",
-		FreshnessSeconds: "60", Handoff: v.handoff(), UpdatedAt: updatedAt, Extra: map[string]json.RawMessage{},
+	return map[string]any{
+		"id": v.ID, "skillKey": v.skillKey(), "providerKey": v.providerKey(), "providerId": "prov_" + v.providerKey(),
+		"providerLabel": v.providerKey(), "companyName": v.providerKey(), "serviceType": v.ServiceType, "name": v.Name, "description": v.Name,
+		"operations": []string{v.operation()}, "authType": "none", "accessMode": "public", "executionMode": mode,
+		"integrationStatus": status, "distribution": "peaq-native", "maturity": "production", "kind": "runtime",
+		"capabilities": []string{}, "region": "global", "freshnessSeconds": 60, "requiresHumanEnablement": false,
+		"metadata": map[string]any{}, "handoff": v.handoff(), "updatedAt": "2026-01-01T00:00:00.000Z",
+		"operationContracts": []any{map[string]any{
+			"operation": v.operation(), "inputFields": []any{map[string]any{"key": "input", "type": "object"}},
+			"outputFields": []any{map[string]any{"key": "result", "type": "object"}}, "notes": []string{},
+		}},
+		"pricing": v.pricing(), "payment": v.Payment, "endpoints": []any{},
 	}
-	for name, value := range map[string]any{"pricing": v.pricing(), "payment": v.Payment} {
-		text, err := json.Marshal(value)
-		if err != nil {
-			return service, err
-		}
-		service.Extra[name] = text
-	}
-	return service, nil
 }
 
-func (s *Server) service(id string) (Service, bool) {
-	for _, each := range s.cfg.Services {
-		if each.ID == id {
-			return each, true
-		}
+// actsAs refuses a machine or pairing in a request that is not the token's.
+func (s *Server) actsAs(c *call, machineID, pairingID string) error {
+	if c.token.PairingID == "" || matches(machineID, c.token.MachineID) && matches(pairingID, c.token.PairingID) {
+		return nil
 	}
-	return Service{}, false
+	return refuse(http.StatusUnauthorized, orchestration.CodeAgentAuthInvalid, "the token is for another machine or pairing")
 }
 
 func (s *Server) getService(c *call) (answer, error) {
-	service, ok := s.service(c.PathValue("service"))
+	if err := s.actsAs(c, c.URL.Query().Get("machineId"), ""); err != nil {
+		return answer{}, err
+	}
+	service, ok := s.services.get(c.PathValue("service"))
 	if !ok {
 		return answer{}, notFound("service")
 	}
-	wire, err := service.wire(s.now())
-	return item(http.StatusOK, wire), err
+	return item(http.StatusOK, service.wire()), nil
 }
 
 func (s *Server) listServices(c *call) (answer, error) {
-	query, rows := c.URL.Query(), []orchestration.MarketService{}
-	for _, each := range s.cfg.Services {
-		wire, err := each.wire(s.now())
-		if err != nil {
-			return answer{}, err
-		}
-		if matches(query.Get("serviceType"), wire.ServiceType) && matches(query.Get("executionMode"), wire.ExecutionMode) &&
-			matches(query.Get("providerKey"), wire.ProviderKey) {
-			rows = append(rows, wire)
-		}
+	query := c.URL.Query()
+	if err := s.actsAs(c, query.Get("machineId"), ""); err != nil {
+		return answer{}, err
 	}
-	return page(c, rows)
+	return page(s, c, s.services, func(v Service) bool {
+		mode, _ := v.modes()
+		return matches(query.Get("serviceType"), v.ServiceType) && matches(query.Get("executionMode"), mode) &&
+			matches(query.Get("providerKey"), v.providerKey())
+	}, Service.wire)
 }
 
 func matches(filter, value string) bool { return filter == "" || filter == value }
 
+// searchBody is what a search looks for.
+type searchBody struct {
+	MachineID              string      `json:"machineId"`
+	AgentPairingID         string      `json:"agentPairingId"`
+	ServiceType            string      `json:"serviceType"`
+	Operation              string      `json:"operation"`
+	RequiredCapabilities   []string    `json:"requiredCapabilities"`
+	Region                 string      `json:"region"`
+	MaxResults             int         `json:"maxResults"`
+	AllowExternalHandoff   *bool       `json:"allowExternalHandoff"`
+	RequireNativeExecution bool        `json:"requireNativeExecution"`
+	Budget                 *budgetBody `json:"budget"`
+}
+
+// budgetBody is a budget; its amounts are numbers.
+type budgetBody struct {
+	Max       number `json:"max"`
+	Amount    number `json:"amount"`
+	Preferred number `json:"preferred"`
+	Currency  string `json:"currency"`
+}
+
+// buyer finds the active machine and pairing that a market call acts for.
+// Without demanded tokens the request itself names the pairing. Caller holds
+// s.mu.
+func (s *Server) buyer(c *call, machineID, pairingID string) (orchestration.AgentPairing, error) {
+	if err := s.actsAs(c, machineID, pairingID); err != nil {
+		return orchestration.AgentPairing{}, err
+	}
+	machineID, pairingID = cmp.Or(machineID, c.token.MachineID), cmp.Or(pairingID, c.token.PairingID)
+	if _, err := s.activeMachine(machineID); err != nil {
+		return orchestration.AgentPairing{}, err
+	}
+	pairing, ok := s.state.pairings.get(pairingID)
+	switch {
+	case pairingID == "":
+		return pairing, refuse(http.StatusBadRequest, orchestration.CodeAgentPairingRequired, "agentPairingId is required")
+	case !ok || pairing.MachineID != machineID:
+		return pairing, notFound("pairing")
+	case pairing.Status != orchestration.PairingActive:
+		return pairing, refuse(http.StatusForbidden, orchestration.CodeAgentPairingInactive, "the pairing is "+string(pairing.Status))
+	}
+	return pairing, nil
+}
+
 func (s *Server) search(c *call) (answer, error) {
-	var req orchestration.MarketSearchRequest
+	var req searchBody
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
 	}
@@ -106,47 +147,54 @@ func (s *Server) search(c *call) (answer, error) {
 		return answer{}, err
 	}
 	delete(kept, "providerCredentials")
-	if !matches(req.MachineID, c.token.MachineID) || !matches(req.AgentPairingID, c.token.PairingID) {
-		return answer{}, refuse(http.StatusUnauthorized, orchestration.CodeAgentAuthInvalid, "the token is for another machine or pairing")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := s.activeMachine(c.token.MachineID); err != nil {
+	pairing, err := s.buyer(c, req.MachineID, req.AgentPairingID)
+	if err != nil {
 		return answer{}, err
 	}
 	wanted := cmp.Or(aliases[req.ServiceType], req.ServiceType)
 	found := orchestration.MarketSearch{
-		ID: newID("msearch_"), MachineID: c.token.MachineID, AgentPairingID: &c.token.PairingID, Request: kept,
+		ID: newID("msearch_"), MachineID: pairing.MachineID, AgentPairingID: &pairing.ID, Request: kept,
 		NormalizedTask: orchestration.NormalizedTask{
-			ServiceType: wanted, Operation: req.Operation, RequiredCapabilities: req.RequiredCapabilities, Region: req.Region,
+			ServiceType: orchestration.ServiceType(wanted), Operation: req.Operation, RequiredCapabilities: req.RequiredCapabilities, Region: req.Region,
 			AllowExternalHandoff:   req.AllowExternalHandoff == nil || *req.AllowExternalHandoff,
-			RequireNativeExecution: req.RequireNativeExecution != nil && *req.RequireNativeExecution,
+			RequireNativeExecution: req.RequireNativeExecution,
 		},
 		Status: "no_match", Quotes: []orchestration.MarketQuote{}, CreatedAt: s.now(),
 	}
 	for _, each := range s.cfg.Services {
 		external := each.External && (!found.NormalizedTask.AllowExternalHandoff || found.NormalizedTask.RequireNativeExecution)
 		full := req.MaxResults > 0 && len(found.Quotes) == req.MaxResults
-		if !matches(wanted, each.ServiceType) || !matches(req.Operation, each.operation()) || external || full {
+		if !matches(wanted, each.ServiceType) || !matches(req.Operation, each.operation()) || external || full ||
+			req.Budget.excludes(each) || !s.permits(pairing.DelegationPolicy, each) {
 			continue
 		}
 		mode, status := each.modes()
 		found.Quotes = append(found.Quotes, orchestration.MarketQuote{
 			ID: newID("quote_"), ServiceID: each.ID, SkillKey: each.skillKey(), ProviderKey: each.providerKey(),
-			ExecutionMode: mode, IntegrationStatus: status, Operation: each.operation(), Score: "0.95",
+			ExecutionMode: orchestration.ExecutionMode(mode), IntegrationStatus: orchestration.IntegrationStatus(status), Operation: each.operation(), Score: "0.95",
 			Reasons: []string{"capability match"}, Pricing: each.pricing(), Payment: each.Payment, Handoff: each.handoff(),
 			ExpiresAt: stamp(s.cfg.Now().Add(s.cfg.QuoteTTL)),
 		})
 		found.Status = "completed"
 	}
 	s.keepSearch(found)
+	s.note(pairing.ID, "market_search.created", "market_search", found.ID, found.MachineID, nil)
 	return item(http.StatusCreated, wireSearch(found)), nil
 }
 
+// excludes reports whether the service costs more than the budget's maximum in
+// the same currency.
+func (b *budgetBody) excludes(service Service) bool {
+	if b == nil || b.Currency != "" && service.Currency != "" && b.Currency != service.Currency {
+		return false
+	}
+	most, limited := decimal(string(cmp.Or(b.Max, b.Amount)))
+	price, priced := decimal(string(service.Price))
+	return limited && priced && price.Cmp(most) > 0
+}
+
 func (s *Server) getSearch(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, ok := s.searches.rows[c.PathValue("search")]
+	found, ok := s.state.searches.get(c.PathValue("search"))
 	if !ok {
 		return answer{}, notFound("search")
 	}
@@ -163,8 +211,8 @@ func wireSearch(found orchestration.MarketSearch) any {
 
 // keepSearch keeps a search and its quotes. Caller holds s.mu.
 func (s *Server) keepSearch(search orchestration.MarketSearch) {
-	s.searches.put(search.ID, search)
+	s.state.searches.put(search.ID, search)
 	for _, each := range search.Quotes {
-		s.quotes[each.ID] = each
+		s.state.quotes.put(each.ID, each)
 	}
 }

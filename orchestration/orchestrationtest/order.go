@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/settler-pay/settler/orchestration"
@@ -12,80 +12,89 @@ import (
 
 func (s *Server) listOrders(c *call) (answer, error) {
 	machineID := c.URL.Query().Get("machineId")
-	if strings.TrimSpace(machineID) == "" {
-		return answer{}, invalid("machineId is required")
+	if err := required("machineId", machineID); err != nil {
+		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, err := s.activeMachine(machineID); err != nil {
 		return answer{}, err
 	}
-	return page(c, s.orders.all(func(o orchestration.MarketOrder) bool { return o.MachineID == machineID }))
+	return page(s, c, s.state.orders, func(o orchestration.MarketOrder) bool { return o.MachineID == machineID }, same)
 }
 
 func (s *Server) getOrder(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	order, ok := s.orders.rows[c.PathValue("order")]
+	order, ok := s.state.orders.get(c.PathValue("order"))
 	if !ok {
 		return answer{}, notFound("order")
+	}
+	if err := s.actsAs(c, order.MachineID, ""); err != nil {
+		return answer{}, err
 	}
 	return item(http.StatusOK, order), nil
 }
 
 func (s *Server) createOrder(c *call) (answer, error) {
-	var req orchestration.CreateMarketOrderRequest
+	var req struct {
+		MachineID      string                     `json:"machineId"`
+		AgentPairingID string                     `json:"agentPairingId"`
+		ServiceID      string                     `json:"serviceId"`
+		SearchID       string                     `json:"searchId"`
+		QuoteID        string                     `json:"quoteId"`
+		Operation      string                     `json:"operation"`
+		Input          map[string]json.RawMessage `json:"input"`
+		Budget         *budgetBody                `json:"budget"`
+	}
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
 	}
-	var input struct {
-		Input map[string]json.RawMessage `json:"input"`
-	}
-	if err := c.decode(&input); err != nil {
-		return answer{}, err
-	}
-	switch {
-	case req.AgentPairingID == "":
+	if req.AgentPairingID == "" {
 		return answer{}, refuse(http.StatusBadRequest, orchestration.CodeAgentPairingRequired, "agentPairingId is required")
-	case req.MachineID == "" || req.ServiceID == "":
-		return answer{}, invalid("machineId and serviceId are required")
-	case req.MachineID != c.token.MachineID || req.AgentPairingID != c.token.PairingID:
-		return answer{}, refuse(http.StatusUnauthorized, orchestration.CodeAgentAuthInvalid, "the token is for another machine or pairing")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := s.activeMachine(req.MachineID); err != nil {
+	if err := required("machineId", req.MachineID, "serviceId", req.ServiceID); err != nil {
 		return answer{}, err
 	}
-	service, ok := s.service(req.ServiceID)
+	pairing, err := s.buyer(c, req.MachineID, req.AgentPairingID)
+	if err != nil {
+		return answer{}, err
+	}
+	service, ok := s.services.get(req.ServiceID)
 	if !ok {
 		return answer{}, notFound("service")
 	}
 	mode, status := service.modes()
 	order := orchestration.MarketOrder{
-		ID: newID("ord_"), MachineID: req.MachineID, AgentPairingID: req.AgentPairingID, ServiceID: service.ID,
-		SkillKey: service.skillKey(), ProviderKey: service.providerKey(), ServiceType: service.ServiceType,
-		Operation: cmp.Or(req.Operation, service.operation()), ExecutionMode: mode, IntegrationStatus: status,
-		Status: orchestration.OrderCreated, Payment: service.Payment, Input: input.Input, Budget: req.Budget,
-		CreatedAt: s.now(), UpdatedAt: s.now(),
+		ID: newID("ord_"), MachineID: pairing.MachineID, AgentPairingID: pairing.ID, ServiceID: service.ID,
+		SkillKey: service.skillKey(), ProviderKey: service.providerKey(), ServiceType: orchestration.ServiceType(service.ServiceType),
+		Operation: cmp.Or(req.Operation, service.operation()), ExecutionMode: orchestration.ExecutionMode(mode), IntegrationStatus: orchestration.IntegrationStatus(status),
+		Status: orchestration.OrderCreated, Payment: service.Payment, Input: req.Input, CreatedAt: s.now(), UpdatedAt: s.now(),
+	}
+	if req.Budget != nil {
+		order.Budget = &orchestration.Budget{
+			Amount: json.Number(req.Budget.Amount), Max: json.Number(req.Budget.Max), Currency: req.Budget.Currency,
+		}
 	}
 	if req.SearchID != "" {
+		if _, ok := s.state.searches.get(req.SearchID); !ok {
+			return answer{}, notFound("search")
+		}
 		order.SearchID = &req.SearchID
 	}
 	if req.QuoteID != "" {
-		quote, ok := s.quotes[req.QuoteID]
+		quote, ok := s.state.quotes.get(req.QuoteID)
 		switch {
 		case !ok:
 			return answer{}, notFound("quote")
 		case quote.ServiceID != service.ID:
-			return answer{}, invalid("the quote is for another service")
+			return answer{}, invalid("quoteId", "the quote is for another service")
 		case s.expired(quote):
 			return answer{}, refuse(http.StatusConflict, orchestration.CodeQuoteExpired, "the quote expired at "+quote.ExpiresAt)
 		}
 		order.QuoteID, order.Payment = &req.QuoteID, quote.Payment
 	}
-	s.orders.put(order.ID, order)
-	return s.told(item(http.StatusCreated, order), order.ID, "order.created"), nil
+	if err := s.maySpend(pairing, service, s.pricing(order)); err != nil {
+		return answer{}, err
+	}
+	s.state.orders.put(order.ID, order)
+	return s.told(c, item(http.StatusCreated, order), order, "order.created"), nil
 }
 
 func (s *Server) expired(quote orchestration.MarketQuote) bool {
@@ -93,21 +102,26 @@ func (s *Server) expired(quote orchestration.MarketQuote) bool {
 	return err != nil || !s.cfg.Now().Before(ends)
 }
 
-// told lets the hook hear of an order before the answer is sent.
-func (s *Server) told(a answer, orderID, event string) answer {
-	a.then = func() { s.Tell(orderID, event) }
+// told notes what happened to an order, puts it into the outbox, and lets the
+// hook hear of it before the answer is sent. Caller holds s.mu.
+func (s *Server) told(c *call, a answer, order orchestration.MarketOrder, event string) answer {
+	payment, _ := s.state.payments.get(order.ID)
+	s.note(c.token.PairingID, event, "market_order", order.ID, order.MachineID, map[string]any{"status": order.Status, "paymentStatus": payment.Status})
+	s.enqueue(order.ID, event)
+	a.then = func() { s.tellHook(order.ID, event) }
 	return a
 }
 
 // writable finds the order that an agent's call writes to. Caller holds s.mu.
 func (s *Server) writable(c *call) (orchestration.MarketOrder, error) {
-	order, ok := s.orders.rows[c.PathValue("order")]
+	order, ok := s.state.orders.get(c.PathValue("order"))
+	acts := c.token.PairingID != "" // else tokens are not demanded
 	switch {
 	case !ok:
 		return order, notFound("order")
-	case order.MachineID != c.token.MachineID:
+	case acts && order.MachineID != c.token.MachineID:
 		return order, refuse(http.StatusUnauthorized, orchestration.CodeAgentAuthInvalid, "the token is for another machine")
-	case s.cfg.BuyerOnly && order.AgentPairingID != c.token.PairingID:
+	case acts && s.cfg.BuyerOnly && order.AgentPairingID != c.token.PairingID:
 		return order, refuse(http.StatusForbidden, orchestration.CodeAgentPolicyDenied, "the order belongs to another pairing")
 	}
 	return order, nil
@@ -119,8 +133,11 @@ func (s *Server) unfinished(c *call) (orchestration.MarketOrder, error) {
 	if err != nil {
 		return order, err
 	}
-	switch order.Status {
-	case orchestration.OrderConfirmed, orchestration.OrderCancelled, orchestration.OrderFailed, orchestration.OrderDisputed:
+	closed := s.cfg.Closed
+	if closed == nil {
+		closed = []orchestration.OrderStatus{orchestration.OrderConfirmed, orchestration.OrderCancelled, orchestration.OrderFailed, orchestration.OrderDisputed}
+	}
+	if slices.Contains(closed, order.Status) {
 		return order, refuse(http.StatusConflict, orchestration.CodeOrderClosed, "the order is "+string(order.Status))
 	}
 	return order, nil
@@ -129,63 +146,23 @@ func (s *Server) unfinished(c *call) (orchestration.MarketOrder, error) {
 // moveOrder saves an order's new status. Caller holds s.mu.
 func (s *Server) moveOrder(order orchestration.MarketOrder, status orchestration.OrderStatus) orchestration.MarketOrder {
 	order.Status, order.UpdatedAt = status, s.now()
-	s.orders.put(order.ID, order)
+	s.state.orders.put(order.ID, order)
 	return order
 }
 
-func (s *Server) execute(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	order, err := s.unfinished(c)
-	if err != nil {
-		return answer{}, err
-	}
-	free := order.Payment.DefaultRail == orchestration.RailNotRequired && !order.Payment.Required
-	switch {
-	case order.Status == orchestration.OrderReady || order.Status == orchestration.OrderCreated && free:
-	case order.Status == orchestration.OrderCreated || order.Status == orchestration.OrderPaymentPending:
-		return answer{}, refuse(http.StatusPaymentRequired, orchestration.CodePaymentRequired, "the payment is not held")
-	default:
-		return answer{}, refuse(http.StatusConflict, orchestration.CodeExecutionUnsupported, "the order is "+string(order.Status))
-	}
-	execution := orchestration.Execution{StatusCode: http.StatusOK}
-	if order.ExecutionMode == "external-handoff" {
-		service, _ := s.service(order.ServiceID)
-		execution.StatusCode = http.StatusAccepted
-		execution.Handoff = &orchestration.Handoff{Label: cmp.Or(service.Name, order.ServiceID), URL: "https://provider.example/" + order.ServiceID}
-		order.Handoff = execution.Handoff
-		order = s.moveOrder(order, orchestration.OrderHandoff)
-	} else {
-		outcome := newID("out_")
-		execution.Run = &orchestration.Run{
-			ID: newID("run_"), Status: "completed", ExecutionMode: order.ExecutionMode, SkillKey: order.SkillKey,
-			ServiceID: order.ServiceID, OutcomeID: outcome,
-		}
-		execution.Outcome = &orchestration.Outcome{
-			ID: outcome, Status: "completed", SkillKey: order.SkillKey, ServiceID: order.ServiceID,
-			ExecutionMode: order.ExecutionMode, Result: json.RawMessage(`{"done":true}`),
-		}
-		order = s.moveOrder(order, orchestration.OrderDelivered)
-	}
-	body := orchestration.ExecuteMarketOrderAnswer{Order: order, Execution: execution}
-	return s.told(answer{status: execution.StatusCode, body: body}, order.ID, "order.updated"), nil
-}
-
 func (s *Server) confirm(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	order, err := s.unfinished(c)
 	if err != nil {
 		return answer{}, err
 	}
-	if order.Status != orchestration.OrderDelivered && order.Status != orchestration.OrderHandoff {
+	if order.Status != orchestration.OrderDelivered && (order.Status != orchestration.OrderHandoff || s.cfg.NoHandoffConfirm) {
 		return answer{}, refuse(http.StatusConflict, orchestration.CodeOrderNotDelivered, "the order is "+string(order.Status))
 	}
 	order = s.moveOrder(order, orchestration.OrderConfirmed)
-	body := orchestration.ConfirmMarketOrderAnswer{
-		Order: order, Payment: s.movePayment(order.ID, orchestration.PaymentReleasePending, orchestration.PaymentHeld),
+	body := map[string]any{
+		"order": order, "payment": s.movePayment(order.ID, orchestration.PaymentReleasePending, orchestration.PaymentHeld),
 	}
-	return s.told(answer{status: http.StatusOK, body: body}, order.ID, "order.confirmed"), nil
+	return s.told(c, answer{status: http.StatusOK, body: body}, order, "order.confirmed"), nil
 }
 
 func (s *Server) dispute(c *call) (answer, error) {
@@ -196,23 +173,56 @@ func (s *Server) dispute(c *call) (answer, error) {
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
 	}
-	if strings.TrimSpace(req.Reason) == "" {
-		return answer{}, invalid("reason is required")
+	if err := required("reason", req.Reason); err != nil {
+		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	order, err := s.unfinished(c)
 	if err != nil {
 		return answer{}, err
 	}
+	if s.cfg.DisputeFrom != nil && !slices.Contains(s.cfg.DisputeFrom, order.Status) {
+		return answer{}, invalid("status", "the order is "+string(order.Status))
+	}
+	if req.Evidence == nil {
+		req.Evidence = map[string]json.RawMessage{}
+	}
 	order = s.moveOrder(order, orchestration.OrderDisputed)
-	body := orchestration.DisputeMarketOrderAnswer{
-		Order:   order,
-		Payment: s.movePayment(order.ID, orchestration.PaymentFrozen, orchestration.PaymentHeld, orchestration.PaymentReleasePending),
-		Dispute: orchestration.Dispute{
-			ID: newID("disp_"), OrderID: order.ID, MachineID: order.MachineID, Status: "open", Reason: req.Reason,
-			Evidence: req.Evidence, CreatedAt: s.now(), UpdatedAt: s.now(),
+	body := map[string]any{
+		"order":   order,
+		"payment": s.movePayment(order.ID, orchestration.PaymentFrozen, orchestration.PaymentHeld, orchestration.PaymentReleasePending),
+		"dispute": map[string]any{
+			"id": newID("disp_"), "orderId": order.ID, "machineId": order.MachineID, "status": "open", "reason": req.Reason,
+			"evidence": req.Evidence, "createdAt": s.now(), "updatedAt": s.now(),
 		},
 	}
-	return s.told(answer{status: http.StatusOK, body: body}, order.ID, "order.disputed"), nil
+	return s.told(c, answer{status: http.StatusOK, body: body}, order, "order.disputed"), nil
+}
+
+// cancel and retry are announced, not in the SDK (contract, 3.6 and 8.1): an
+// order is cancelled before it is paid for; a failed one may be executed again.
+func (s *Server) cancel(c *call) (answer, error) {
+	order, err := s.unfinished(c)
+	if err != nil {
+		return answer{}, err
+	}
+	payment, paid := s.state.payments.get(order.ID)
+	paid = paid && payment.Status != orchestration.PaymentIntentCreated && payment.Status != orchestration.PaymentNotRequired
+	if paid || !slices.Contains([]orchestration.OrderStatus{orchestration.OrderCreated, orchestration.OrderPaymentPending, orchestration.OrderReady}, order.Status) {
+		return answer{}, invalid("status", "the order is "+string(order.Status)+" and cannot be cancelled")
+	}
+	order = s.moveOrder(order, orchestration.OrderCancelled)
+	return s.told(c, item(http.StatusOK, order), order, "order.cancelled"), nil
+}
+
+func (s *Server) retry(c *call) (answer, error) {
+	order, err := s.writable(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if order.Status != orchestration.OrderFailed {
+		return answer{}, invalid("status", "the order is "+string(order.Status)+", not failed")
+	}
+	order.ErrorMessage = nil
+	order = s.moveOrder(order, orchestration.OrderReady)
+	return s.told(c, item(http.StatusOK, order), order, "order.updated"), nil
 }

@@ -1,6 +1,8 @@
 package orchestrationtest
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -36,16 +38,22 @@ func subjectOf(machineID, address, provider, role string) string {
 	return strings.Join([]string{machineID, strings.ToLower(address), provider, role}, "\n")
 }
 
+// agentBody is who wants to pair.
+type agentBody struct {
+	AgentAddress  string `json:"agentAddress"`
+	AgentProvider string `json:"agentProvider"`
+	AgentRole     string `json:"agentRole"`
+	AgentDID      string `json:"agentDid"`
+}
+
 func (s *Server) createPairingChallenge(c *call) (answer, error) {
-	var req orchestration.AgentPairingChallengeRequest
+	var req agentBody
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
 	}
 	if err := checkAgent(req.AgentAddress, req.AgentProvider, req.AgentRole, req.AgentDID); err != nil {
 		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	machine, err := s.activeMachine(c.PathValue("machine"))
 	if err != nil {
 		return answer{}, err
@@ -55,20 +63,20 @@ func (s *Server) createPairingChallenge(c *call) (answer, error) {
 		"machine: "+machine.ID, "identity: "+machine.IdentityRef, "agent: "+req.AgentAddress,
 		"provider: "+req.AgentProvider, "role: "+req.AgentRole)
 	return item(http.StatusCreated, orchestration.AgentPairingChallenge{
-		ChallengeID: asked.id, MachineID: machine.ID, MachineIdentityRef: machine.IdentityRef, AgentAddress: req.AgentAddress,
-		AgentDID: agentDID(req.AgentAddress), AgentProvider: req.AgentProvider, AgentRole: req.AgentRole, Message: asked.message,
-		ExpiresAt: stamp(asked.expires), VerificationMethod: "eip191",
+		ChallengeID: asked.ID, MachineID: machine.ID, MachineIdentityRef: machine.IdentityRef, AgentAddress: req.AgentAddress,
+		AgentDID: agentDID(req.AgentAddress), AgentProvider: req.AgentProvider, AgentRole: req.AgentRole, Message: asked.Message,
+		ExpiresAt: stamp(asked.Expires), VerificationMethod: "eip191",
 	}), nil
 }
 
 func checkAgent(address, provider, role, did string) error {
 	switch {
 	case !isAddress(address):
-		return invalid("agentAddress is not 0x and 40 hex digits")
+		return invalid("agentAddress", "agentAddress is not 0x and 40 hex digits")
 	case strings.TrimSpace(provider) == "" || strings.TrimSpace(role) == "":
-		return invalid("agentProvider and agentRole are required")
+		return invalid("agentProvider", "agentProvider and agentRole are required")
 	case did != "" && !strings.EqualFold(did, agentDID(address)):
-		return invalid("agentDid is not of agentAddress")
+		return invalid("agentDid", "agentDid is not of agentAddress")
 	}
 	return nil
 }
@@ -77,8 +85,10 @@ func agentDID(address string) string { return "did:pkh:eip155:1:" + address }
 
 func (s *Server) createPairing(c *call) (answer, error) {
 	var req struct {
-		orchestration.CreateAgentPairingRequest
-		AgentProof *orchestration.ChallengeProof `json:"agentProof"`
+		agentBody
+		AgentProof       *signedChallenge `json:"agentProof"`
+		Description      string           `json:"description"`
+		DelegationPolicy *delegation      `json:"delegationPolicy"`
 	}
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
@@ -86,8 +96,6 @@ func (s *Server) createPairing(c *call) (answer, error) {
 	if err := checkAgent(req.AgentAddress, req.AgentProvider, req.AgentRole, req.AgentDID); err != nil {
 		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	machine, err := s.activeMachine(c.PathValue("machine"))
 	if err != nil {
 		return answer{}, err
@@ -101,25 +109,26 @@ func (s *Server) createPairing(c *call) (answer, error) {
 		ID: newID("pair_"), MachineID: machine.ID, AgentAddress: req.AgentAddress, AgentDID: agentDID(req.AgentAddress),
 		AgentProvider: req.AgentProvider, AgentRole: req.AgentRole, Status: orchestration.PairingActive, Description: req.Description,
 		Verification: &orchestration.PairingVerification{
-			Method: "eip191", SignerAddress: signer, VerifiedAt: s.now(), ChallengeExpiresAt: stamp(asked.expires),
+			Method: "eip191", SignerAddress: signer, VerifiedAt: s.now(), ChallengeExpiresAt: stamp(asked.Expires),
 		},
 		CreatedAt: s.now(),
 	}
 	if req.DelegationPolicy != nil {
-		pairing.DelegationPolicy = *req.DelegationPolicy
+		if pairing.DelegationPolicy, err = req.DelegationPolicy.checked(); err != nil {
+			return answer{}, err
+		}
 	}
+	s.note(pairing.AgentAddress, "agent_pairing.created", "agent_pairing", pairing.ID, machine.ID, nil)
 	return s.openSession(pairing)
 }
 
 func (s *Server) rotateSession(c *call) (answer, error) {
 	var req struct {
-		AgentProof *orchestration.ChallengeProof `json:"agentProof"`
+		AgentProof *signedChallenge `json:"agentProof"`
 	}
 	if err := c.decode(&req); err != nil {
 		return answer{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	pairing, err := s.pairingOf(c)
 	if err != nil {
 		return answer{}, err
@@ -134,8 +143,9 @@ func (s *Server) rotateSession(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if s.cfg.OneSession {
-		delete(s.sessions, pairing.SessionID)
+		s.state.sessions.drop(pairing.SessionID)
 	}
+	s.note(pairing.AgentAddress, "agent_pairing.rotated", "agent_pairing", pairing.ID, pairing.MachineID, nil)
 	return s.openSession(pairing)
 }
 
@@ -151,15 +161,16 @@ func (s *Server) openSession(pairing orchestration.AgentPairing) (answer, error)
 			ID: newID("stok_"), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 		},
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, session).SignedString(s.jwtKey)
+	key, _ := s.state.keys.get("jwt")
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, session).SignedString(key)
 	if err != nil {
 		return answer{}, fmt.Errorf("sign pairing token: %w", err)
 	}
-	s.sessions[session.SessionID] = expires
+	s.state.sessions.put(session.SessionID, expires)
 	pairing.HasAuthToken, pairing.TokenLastFour = true, token[len(token)-4:]
 	pairing.SessionID, pairing.SessionTokenID = session.SessionID, session.ID
 	pairing.SessionIssuedAt, pairing.SessionExpiresAt, pairing.UpdatedAt = stamp(now), stamp(expires), stamp(now)
-	s.pairings.put(pairing.ID, pairing)
+	s.state.pairings.put(pairing.ID, pairing)
 
 	// The token is spelled out here and only here: the client's type hides it.
 	text, err := json.Marshal(pairing)
@@ -185,36 +196,79 @@ func policyHash(policy orchestration.DelegationPolicy) string {
 
 // pairingOf finds the pairing of the path. Caller holds s.mu.
 func (s *Server) pairingOf(c *call) (orchestration.AgentPairing, error) {
-	pairing, ok := s.pairings.rows[c.PathValue("pairing")]
+	pairing, ok := s.state.pairings.get(c.PathValue("pairing"))
 	if !ok || pairing.MachineID != c.PathValue("machine") {
 		return pairing, notFound("pairing")
 	}
 	return pairing, nil
 }
 
-func (s *Server) revokePairing(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Server) updatePairing(c *call) (answer, error) {
+	var req struct {
+		AgentProvider    *string                     `json:"agentProvider"`
+		AgentRole        *string                     `json:"agentRole"`
+		Description      *string                     `json:"description"`
+		Status           orchestration.PairingStatus `json:"status"`
+		DelegationPolicy *delegation                 `json:"delegationPolicy"`
+	}
+	if err := c.decode(&req); err != nil {
+		return answer{}, err
+	}
 	pairing, err := s.pairingOf(c)
 	if err != nil {
 		return answer{}, err
 	}
-	pairing.Status, pairing.UpdatedAt = orchestration.PairingRevoked, s.now()
-	s.pairings.put(pairing.ID, pairing)
+	for name, text := range map[string]*string{"agentProvider": req.AgentProvider, "agentRole": req.AgentRole} {
+		if text != nil && strings.TrimSpace(*text) == "" {
+			return answer{}, invalid(name, name+" is blank")
+		}
+	}
+	switch req.Status {
+	case "", orchestration.PairingActive, orchestration.PairingPaused, orchestration.PairingRevoked:
+	default:
+		return answer{}, invalid("status", "status is not one of a pairing")
+	}
+	if pairing.Status == orchestration.PairingRevoked {
+		return answer{}, refuse(http.StatusForbidden, orchestration.CodeAgentPairingInactive, "the pairing is revoked")
+	}
+	if req.DelegationPolicy != nil { // tokens carry the hash of the one before
+		if pairing.DelegationPolicy, err = req.DelegationPolicy.checked(); err != nil {
+			return answer{}, err
+		}
+	}
+	pairing.AgentProvider = *cmp.Or(req.AgentProvider, &pairing.AgentProvider)
+	pairing.AgentRole = *cmp.Or(req.AgentRole, &pairing.AgentRole)
+	pairing.Description = *cmp.Or(req.Description, &pairing.Description)
+	pairing.Status = cmp.Or(req.Status, pairing.Status)
+	return s.savePairing(pairing, "agent_pairing.updated"), nil
+}
+
+func (s *Server) savePairing(pairing orchestration.AgentPairing, event string) answer {
+	pairing.UpdatedAt = s.now()
+	s.state.pairings.put(pairing.ID, pairing)
+	s.note(pairing.AgentAddress, event, "agent_pairing", pairing.ID, pairing.MachineID, map[string]any{"status": pairing.Status})
+	return item(http.StatusOK, pairing)
+}
+
+func (s *Server) revokePairing(c *call) (answer, error) {
+	pairing, err := s.pairingOf(c)
+	if err != nil {
+		return answer{}, err
+	}
+	pairing.Status = orchestration.PairingRevoked
+	s.savePairing(pairing, "agent_pairing.revoked")
 	return answer{}, nil
 }
 
 func (s *Server) listPairings(c *call) (answer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	machineID := c.PathValue("machine")
-	if _, ok := s.machines.rows[machineID]; !ok {
-		return answer{}, notFound("machine")
+	if _, err := s.machineOf(c); err != nil {
+		return answer{}, err
 	}
-	return page(c, s.pairings.all(func(p orchestration.AgentPairing) bool { return p.MachineID == machineID }))
+	return page(s, c, s.state.pairings, func(p orchestration.AgentPairing) bool { return p.MachineID == machineID }, same)
 }
 
-// checkToken says who acts.
+// checkToken says who acts. Caller holds s.mu.
 func (s *Server) checkToken(text string) (claims, error) {
 	deny := func(code orchestration.Code, message string) (claims, error) {
 		return claims{}, refuse(http.StatusUnauthorized, code, message)
@@ -222,19 +276,27 @@ func (s *Server) checkToken(text string) (claims, error) {
 	if text == "" {
 		return deny(orchestration.CodeAgentAuthRequired, "pairing token required")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var token claims
-	_, err := jwt.ParseWithClaims(text, &token, func(*jwt.Token) (any, error) { return s.jwtKey, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithTimeFunc(s.cfg.Now), jwt.WithExpirationRequired())
+	var err error
+	key, _ := s.state.keys.get("jwt")
+	if text == s.signed.text && bytes.Equal(key, s.signed.key) { // the signature stays right, the time does not
+		token = s.signed.claims
+		err = jwt.NewValidator(jwt.WithTimeFunc(s.cfg.Now), jwt.WithExpirationRequired()).Validate(token)
+	} else {
+		_, err = jwt.ParseWithClaims(text, &token, func(*jwt.Token) (any, error) { return key, nil },
+			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithTimeFunc(s.cfg.Now), jwt.WithExpirationRequired())
+		if err == nil {
+			s.signed.text, s.signed.key, s.signed.claims = text, key, token
+		}
+	}
 	if errors.Is(err, jwt.ErrTokenExpired) {
 		return deny(orchestration.CodeAgentAuthExpired, "the session has expired")
 	}
 	if err != nil {
 		return deny(orchestration.CodeAgentAuthInvalid, "the pairing token is not valid")
 	}
-	pairing, ok := s.pairings.rows[token.PairingID]
-	ends, live := s.sessions[token.SessionID]
+	pairing, ok := s.state.pairings.get(token.PairingID)
+	ends, live := s.state.sessions.get(token.SessionID)
 	switch {
 	case !ok || pairing.Status == orchestration.PairingRevoked:
 		return deny(orchestration.CodeAgentAuthInvalid, "the pairing is revoked")

@@ -1,10 +1,14 @@
 // Package orchestrationtest is a server that acts like the orchestrator, over
-// HTTP and with state of its own, for tests and for `settler dev`.
+// HTTP and with state of its own, for tests, for `settler dev` and for `settler
+// sandbox`.
 //
-// It serves the calls that package orchestration makes and follows the contract's
-// state tables. Proofs in rpc mode really look at the chain, challenges and
-// tokens are really checked. Where the contract is open, docs/divergences.md says
-// what it does. It keeps everything in memory and enforces no delegation policy.
+// It serves the calls of the vendor's SDK and those that are announced, follows
+// the contract's state tables and enforces its rules. Challenges and tokens are
+// really checked, and proofs in rpc mode really look at the chain. It reads
+// requests by itself, without the client's code, so that a fault of the client
+// shows. Where the contract is open, Switches has both sides and
+// docs/divergences.md the reason for the likely one. It does not serve IoT and
+// oneM2M calls, nor the sellers' control socket.
 //
 // Read server.go, then order.go, payment.go and proof.go.
 package orchestrationtest
@@ -22,115 +26,94 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/settler-pay/settler/orchestration"
 )
 
-// DevController is the address of the well-known development key (mnemonic
-// "test test … junk", first account). It controls every identity unless
-// Config.Controllers says otherwise.
-const DevController = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-
 // maxBody bounds a request, in bytes.
 const maxBody = 1 << 20
 
-// Config describes an acting orchestrator. The zero value works.
-type Config struct {
-	// RPC gives the endpoint that rpc proofs look at: CAIP-2 → URL. A chain that
-	// is absent answers PAYMENT_RPC_REQUIRED.
-	RPC map[string]string
-	// APIKey is demanded on platform calls. Defaults to none.
-	APIKey string
-	// Controllers gives who may sign for an identity: did:peaq:… → addresses.
-	// Defaults to DevController for all.
-	Controllers map[string][]string
-	// Now defaults to time.Now.
-	Now func() time.Time
-	// SessionTTL is the life of a pairing token. Defaults to 24 h.
-	SessionTTL time.Duration
-	// QuoteTTL is the life of a quote. Defaults to 5 min.
-	QuoteTTL time.Duration
-	// ChallengeTTL is the life of a challenge. Defaults to 5 min.
-	ChallengeTTL time.Duration
-	// Services are the market's offers.
-	Services []Service
-	// OneSession makes a rotation end the tokens before it. Defaults to letting
-	// them live until they expire.
-	OneSession bool
-	// BuyerOnly refuses writes to an order by another pairing of its machine
-	// (AGENT_POLICY_DENIED). Defaults to taking them.
-	BuyerOnly bool
-	// PaymentMissing404 answers 404 NOT_FOUND for an order without a payment.
-	// Defaults to {"item": null}.
-	PaymentMissing404 bool
-	// Logger gets one line per request. Defaults to none.
-	Logger *slog.Logger
-}
-
-// Service is one offer with its price.
-type Service struct {
-	ID, Name, ServiceType string
-	// SkillKey, ProviderKey and Operation default to ID, "test", "run".
-	SkillKey, ProviderKey, Operation string
-	// Price is in major units of Currency; "" is no price: the payment's amount
-	// is then null.
-	Price    json.Number
-	Currency string
-	// External makes execute answer a handoff instead of an outcome.
-	External bool
-	// Payment is copied to quotes and orders.
-	Payment orchestration.RailRecommendation
-	// TokenDecimals and RawAmount go into an intent's rail metadata unless the
-	// request has them. Defaults to neither.
-	TokenDecimals *int
-	RawAmount     string
-}
-
 // Server is the acting orchestrator, an http.Handler. Safe for concurrent use.
 type Server struct {
-	cfg  Config
-	mux  *http.ServeMux
-	http *http.Client // for rpc proofs
+	cfg     Config // its Switches are owned by mu
+	mux     *http.ServeMux
+	http    *http.Client // for rpc proofs and webhooks
+	journal *journal
+	mail    chan struct{} // told when the outbox has something
 
-	faultMu sync.Mutex
-	fault   func(*http.Request) Fault
+	faults faults
 
-	mu         sync.Mutex // owns what follows
-	jwtKey     []byte
-	rpc        map[string]string // CAIP-2 → URL
-	hook       func(machineID, orderID, event string)
-	machines   table[orchestration.Machine]         // machine id → machine
-	pairings   table[orchestration.AgentPairing]    // pairing id → pairing
-	sessions   map[string]time.Time                 // session id → end
-	challenges map[string]challenge                 // challenge id → challenge, until used
-	searches   table[orchestration.MarketSearch]    // search id → search
-	quotes     map[string]orchestration.MarketQuote // quote id → quote of a search
-	orders     table[orchestration.MarketOrder]     // order id → order
-	payments   map[string]orchestration.MarketPayment
-	intents    map[string]int           // order id → payments created by intent calls
-	proofs     map[string][]ProofRecord // order id → accepted proofs
-}
+	services *table[Service] // id → service; not changed
+	skills   *table[Service] // skill key → service; not changed
 
-// table is a map that keeps the order of insertion, for lists.
-type table[T any] struct {
-	rows map[string]T
-	ids  []string
-}
-
-func (t *table[T]) put(id string, row T) {
-	if t.rows == nil {
-		t.rows = map[string]T{}
+	mu    sync.Mutex // owns what follows, and the rows of the tables
+	rpc   map[string]string
+	hook  func(machineID, orderID, event string)
+	post  posting
+	state state
+	// signed is the last pairing token whose signature was right under the key: a session sends its token with every call.
+	signed struct {
+		text   string
+		key    []byte
+		claims claims
 	}
-	if _, ok := t.rows[id]; !ok {
-		t.ids = append(t.ids, id)
-	}
-	t.rows[id] = row
 }
 
-// New makes a server.
+// state is what survives a restart.
+type state struct {
+	keys         *table[[]byte] // "jwt" → key
+	machines     *table[orchestration.Machine]
+	pairings     *table[orchestration.AgentPairing]
+	sessions     *table[time.Time] // session id → end
+	challenges   *table[challenge] // challenge id → challenge, until used
+	agents       *table[agent]
+	endpoints    *table[endpoint] // machine id/provider key → endpoint
+	skills       *table[skillConfig]
+	policies     *table[policy]
+	audit        *table[auditEvent]
+	searches     *table[orchestration.MarketSearch]
+	quotes       *table[orchestration.MarketQuote] // quote id → quote of a search
+	orders       *table[orchestration.MarketOrder]
+	payments     *table[orchestration.MarketPayment] // order id → payment
+	intents      *table[int]                         // order id → payments created by intent calls
+	proofs       *table[[]ProofRecord]               // order id → accepted proofs
+	paid         *table[string]                      // chain/transaction → order id it first paid
+	authorised   *table[string]                      // x402 payer/nonce → order id it was settled for
+	runs         *table[run]
+	tasks        *table[task]
+	nodes        *table[graphPart]
+	edges        *table[graphPart]
+	listings     *table[listing]
+	capabilities *table[capabilities] // machine id → what it can deliver by
+	purchases    *table[purchase]
+	outbox       *table[message] // message id → webhook not yet accepted
+}
+
+// New makes a server that keeps everything in memory.
 func New(cfg Config) *Server {
+	s := newServer(cfg)
+	s.seed()
+	return s
+}
+
+// Open makes a server that keeps its state in a directory, which one process at
+// a time may use. A call is answered when what it changed is on disk.
+func Open(cfg Config, dir string) (*Server, error) {
+	s := newServer(cfg)
+	if err := s.journal.open(dir); err != nil {
+		return nil, err
+	}
+	s.change(s.seed)
+	return s, s.journal.broken
+}
+
+// Close ends the keeping of state. No call may be on its way.
+func (s *Server) Close() error { return s.journal.end() }
+
+func newServer(cfg Config) *Server {
 	cfg.SessionTTL = cmp.Or(cfg.SessionTTL, 24*time.Hour)
 	cfg.QuoteTTL = cmp.Or(cfg.QuoteTTL, 5*time.Minute)
 	cfg.ChallengeTTL = cmp.Or(cfg.ChallengeTTL, 5*time.Minute)
@@ -141,98 +124,117 @@ func New(cfg Config) *Server {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, mux: http.NewServeMux(), http: &http.Client{Timeout: 10 * time.Second},
-		jwtKey: randomBytes(32), rpc: maps.Clone(cfg.RPC), sessions: map[string]time.Time{}, challenges: map[string]challenge{},
-		quotes: map[string]orchestration.MarketQuote{}, payments: map[string]orchestration.MarketPayment{}, intents: map[string]int{}, proofs: map[string][]ProofRecord{},
+		cfg: cfg, mux: http.NewServeMux(), http: &http.Client{Timeout: 10 * time.Second}, rpc: maps.Clone(cfg.RPC),
+		journal: &journal{tables: map[string]loader{}}, mail: make(chan struct{}, 1),
+		services: newCatalogue(cfg.Services, func(v Service) string { return v.ID }), skills: newCatalogue(cfg.Services, Service.skillKey),
 	}
 	if s.rpc == nil {
 		s.rpc = map[string]string{}
+	}
+	s.state = state{
+		keys: newTable[[]byte](s, "keys"), machines: newTable[orchestration.Machine](s, "machines"),
+		pairings: newTable[orchestration.AgentPairing](s, "pairings"), sessions: newTable[time.Time](s, "sessions"),
+		challenges: newTable[challenge](s, "challenges"), agents: newTable[agent](s, "agents"), endpoints: newTable[endpoint](s, "endpoints"),
+		skills: newTable[skillConfig](s, "skills"), policies: newTable[policy](s, "policies"), audit: newTable[auditEvent](s, "audit"),
+		searches: newTable[orchestration.MarketSearch](s, "searches"), quotes: newTable[orchestration.MarketQuote](s, "quotes"),
+		orders: newTable[orchestration.MarketOrder](s, "orders"), payments: newTable[orchestration.MarketPayment](s, "payments"),
+		intents: newTable[int](s, "intents"), proofs: newTable[[]ProofRecord](s, "proofs"), paid: newTable[string](s, "paid"),
+		authorised: newTable[string](s, "authorised"), runs: newTable[run](s, "runs"), tasks: newTable[task](s, "tasks"),
+		nodes: newTable[graphPart](s, "nodes"), edges: newTable[graphPart](s, "edges"), listings: newTable[listing](s, "listings"),
+		capabilities: newTable[capabilities](s, "capabilities"), purchases: newTable[purchase](s, "purchases"),
+		outbox: newTable[message](s, "outbox"),
 	}
 	s.routes()
 	return s
 }
 
+// seed adds what a server has from the start. Caller holds s.mu, or is alone.
+func (s *Server) seed() {
+	if _, ok := s.state.keys.get("jwt"); !ok {
+		s.state.keys.put("jwt", randomBytes(32))
+	}
+	for _, machine := range s.cfg.Machines {
+		if _, ok := s.state.machines.get(machine.ID); !ok {
+			machine.CreatedAt, machine.UpdatedAt = cmp.Or(machine.CreatedAt, s.now()), cmp.Or(machine.UpdatedAt, s.now())
+			s.state.machines.put(machine.ID, machine)
+		}
+	}
+	for _, each := range s.cfg.Listings {
+		if _, ok := s.state.listings.get(each.ID); !ok {
+			s.state.listings.put(each.ID, listing{Listing: each, UpdatedAt: s.now()})
+		}
+	}
+}
+
+// change runs a change of the state that no call asks for.
+func (s *Server) change(do func()) {
+	s.mu.Lock()
+	do()
+	line := s.journal.close()
+	s.mu.Unlock()
+	if err := s.journal.sync(line); err != nil {
+		s.cfg.Logger.Error("orchestrator cannot keep its state", "err", err)
+	}
+}
+
 // OnOrder sets what the platform tells its marketplace: event is order.created,
-// order.updated, order.confirmed or order.disputed. It is called before the
-// answer is sent, with no lock held; one hook at a time is set.
+// order.updated, order.confirmed, order.disputed or order.cancelled. It is called
+// before the answer is sent, with no lock held; one hook at a time is set.
 func (s *Server) OnOrder(hook func(machineID, orderID, event string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hook = hook
 }
 
-// Tell calls the hook as if the order had had an event.
+// Tell tells hook and webhook as if the order had had an event.
 func (s *Server) Tell(orderID, event string) {
-	s.mu.Lock()
-	hook, machineID := s.hook, s.orders.rows[orderID].MachineID
-	s.mu.Unlock()
-	if hook != nil {
-		hook(machineID, orderID, event)
-	}
+	s.change(func() { s.enqueue(orderID, event) })
+	s.tellHook(orderID, event)
 }
 
-func (s *Server) routes() {
-	const v1 = "/api/v1"
-	for pattern, handle := range map[string]handler{
-		"GET /health":        open(s.health),
-		"GET /api/v1/health": open(s.health),
-
-		"POST " + v1 + "/machine-identity/challenges": s.platform(s.createIdentityChallenge),
-		"GET " + v1 + "/machines":                     s.platform(s.listMachines),
-		"POST " + v1 + "/machines":                    s.platform(s.createMachine),
-		"GET " + v1 + "/machines/{machine}":           s.platform(s.getMachine),
-		"PATCH " + v1 + "/machines/{machine}":         s.platform(s.updateMachine),
-
-		"GET " + v1 + "/machines/{machine}/agent-pairings":                     s.platform(s.listPairings),
-		"POST " + v1 + "/machines/{machine}/agent-pairings":                    s.platform(s.createPairing),
-		"POST " + v1 + "/machines/{machine}/agent-pairings/challenges":         s.platform(s.createPairingChallenge),
-		"POST " + v1 + "/machines/{machine}/agent-pairings/{pairing}/sessions": s.platform(s.rotateSession),
-		"DELETE " + v1 + "/machines/{machine}/agent-pairings/{pairing}":        s.platform(s.revokePairing),
-
-		"GET " + v1 + "/market/services":           s.platform(s.listServices),
-		"GET " + v1 + "/market/services/{service}": s.platform(s.getService),
-		"POST " + v1 + "/market/search":            s.agent(s.search),
-		"GET " + v1 + "/market/searches/{search}":  s.platform(s.getSearch),
-
-		"GET " + v1 + "/market/orders":                  s.platform(s.listOrders),
-		"POST " + v1 + "/market/orders":                 s.agent(s.createOrder),
-		"GET " + v1 + "/market/orders/{order}":          s.platform(s.getOrder),
-		"POST " + v1 + "/market/orders/{order}/execute": s.agent(s.execute),
-		"POST " + v1 + "/market/orders/{order}/confirm": s.agent(s.confirm),
-		"POST " + v1 + "/market/orders/{order}/dispute": s.agent(s.dispute),
-
-		"POST " + v1 + "/market/orders/{order}/payment-intent":  s.agent(s.createIntent),
-		"GET " + v1 + "/market/orders/{order}/payment":          s.platform(s.getPayment),
-		"POST " + v1 + "/market/orders/{order}/payment-proof":   s.agent(s.submitProof),
-		"POST " + v1 + "/market/orders/{order}/payment/release": s.agent(s.release),
-		"POST " + v1 + "/market/orders/{order}/payment/refund":  s.agent(s.refund),
-	} {
-		s.mux.HandleFunc(pattern, s.serve(handle))
+func (s *Server) tellHook(orderID, event string) {
+	s.mu.Lock()
+	hook := s.hook
+	order, _ := s.state.orders.get(orderID)
+	s.mu.Unlock()
+	if hook != nil {
+		hook(order.MachineID, orderID, event)
 	}
-	s.mux.HandleFunc("/", s.serve(open(func(*call) (answer, error) {
-		return answer{}, refuse(http.StatusNotFound, orchestration.CodeNotFound, "no such path")
-	})))
 }
 
 // ServeHTTP serves the API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// call is one request; token is set on agent calls.
+// call is one request; token is set when a pairing's token came with it.
 type call struct {
 	*http.Request
 	body  []byte
 	token claims
 }
 
-// decode reads the body, {} when there is none. Numbers keep their text.
+// decode reads the body, {} when there is none. Fields that are not known are
+// passed over, as the contract has it.
 func (c *call) decode(into any) error {
 	if len(bytes.TrimSpace(c.body)) == 0 {
 		return nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(c.body))
-	decoder.UseNumber()
-	if err := decoder.Decode(into); err != nil {
-		return invalid("body: " + err.Error())
+	if err := json.Unmarshal(c.body, into); err != nil {
+		return invalid("body", "body: "+err.Error())
+	}
+	return nil
+}
+
+// number is a JSON number as it was written, never one in quotes. "" is absent
+// or null.
+type number string
+
+func (n *number) UnmarshalJSON(text []byte) error {
+	switch {
+	case bytes.Equal(text, []byte("null")):
+	case text[0] == '-' || text[0] >= '0' && text[0] <= '9':
+		*n = number(text)
+	default:
+		return fmt.Errorf("%s is not a number", text)
 	}
 	return nil
 }
@@ -249,38 +251,58 @@ func item(status int, value any) answer {
 	return answer{status: status, body: map[string]any{"item": value}}
 }
 
+// handler acts on one call. It is called with s.mu held.
 type handler func(*call) (answer, error)
 
-func open(handle handler) handler { return handle }
+// checkKey refuses a wrong API key, and one that is absent if it is demanded.
+func (s *Server) checkKey(c *call, demanded bool) error {
+	key := c.Header.Get("X-Api-Key")
+	switch {
+	case s.cfg.APIKey == "" || key == "" && !demanded:
+	case key == "":
+		return refuse(http.StatusUnauthorized, orchestration.CodeAuthRequired, "API key required")
+	case subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.APIKey)) != 1:
+		return refuse(http.StatusUnauthorized, orchestration.CodeAuthInvalid, "API key is wrong")
+	}
+	return nil
+}
 
-// platform wraps a call that takes the API key, and a pairing token if given.
+// platform wraps a call that takes the API key.
 func (s *Server) platform(handle handler) handler {
 	return func(c *call) (answer, error) {
-		key := c.Header.Get("X-Api-Key")
-		switch {
-		case s.cfg.APIKey == "":
-		case key == "":
-			return answer{}, refuse(http.StatusUnauthorized, orchestration.CodeAuthRequired, "API key required")
-		case subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.APIKey)) != 1:
-			return answer{}, refuse(http.StatusUnauthorized, orchestration.CodeAuthInvalid, "API key is wrong")
+		if err := s.checkKey(c, true); err != nil {
+			return answer{}, err
 		}
 		return handle(c)
 	}
 }
 
-// agent wraps a call that takes a pairing token. The API key is not demanded
-// with it, as older SDKs do not send it; a wrong one is refused.
+// agent wraps a call that takes a pairing token. Older SDKs send no key with it.
 func (s *Server) agent(handle handler) handler {
 	return func(c *call) (answer, error) {
-		key := c.Header.Get("X-Api-Key")
-		if s.cfg.APIKey != "" && key != "" && key != s.cfg.APIKey {
-			return answer{}, refuse(http.StatusUnauthorized, orchestration.CodeAuthInvalid, "API key is wrong")
+		if err := s.checkKey(c, s.cfg.KeyWithToken); err != nil {
+			return answer{}, err
+		}
+		text := c.Header.Get("X-Agent-Pairing-Token")
+		if text == "" && s.cfg.NoPairingAuth {
+			return handle(c)
 		}
 		var err error
-		if c.token, err = s.checkToken(c.Header.Get("X-Agent-Pairing-Token")); err != nil {
+		if c.token, err = s.checkToken(text); err != nil {
 			return answer{}, err
 		}
 		return handle(c)
+	}
+}
+
+// either wraps a call that takes the API key or a pairing token.
+func (s *Server) either(handle handler) handler {
+	asPlatform, asAgent := s.platform(handle), s.agent(handle)
+	return func(c *call) (answer, error) {
+		if c.Header.Get("X-Agent-Pairing-Token") != "" {
+			return asAgent(c)
+		}
+		return asPlatform(c)
 	}
 }
 
@@ -289,31 +311,43 @@ type refusal struct {
 	status  int
 	code    orchestration.Code
 	message string
+	details map[string]any
 }
 
 func (r *refusal) Error() string { return fmt.Sprintf("%s: %s", r.code, r.message) }
 
 func refuse(status int, code orchestration.Code, message string) error {
-	return &refusal{status, code, message}
+	return &refusal{status: status, code: code, message: message}
 }
 
-func invalid(message string) error {
-	return refuse(http.StatusBadRequest, orchestration.CodeValidation, message)
+// invalid refuses the field of a request.
+func invalid(field, message string) error {
+	return &refusal{http.StatusBadRequest, orchestration.CodeValidation, message, map[string]any{"field": field}}
 }
 
 func notFound(what string) error {
 	return refuse(http.StatusNotFound, orchestration.CodeNotFound, what+" not found")
 }
 
+// required refuses the first of pairs (field, value) that is blank.
+func required(pairs ...string) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if strings.TrimSpace(pairs[i+1]) == "" {
+			return invalid(pairs[i], pairs[i]+" is required")
+		}
+	}
+	return nil
+}
+
 // serve reads the request, lets the fault have its say, and writes the answer.
 func (s *Server) serve(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := readBody(w, r)
 		if err != nil {
-			s.write(w, r, answer{}, invalid("body cannot be read"))
+			s.write(w, r, answer{}, err)
 			return
 		}
-		fault := s.faultFor(r)
+		fault := s.faults.of(r)
 		if fault.Delay > 0 {
 			timer := time.NewTimer(fault.Delay)
 			select {
@@ -324,10 +358,7 @@ func (s *Server) serve(handle handler) http.HandlerFunc {
 		}
 		var got answer
 		if !fault.Skip {
-			got, err = handle(&call{Request: r, body: body})
-			if err == nil && got.then != nil {
-				got.then()
-			}
+			got, err = s.act(handle, &call{Request: r, body: body})
 		}
 		if fault.replaces() {
 			fault.write(w)
@@ -337,15 +368,46 @@ func (s *Server) serve(handle handler) http.HandlerFunc {
 	}
 }
 
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, invalid("body", "body cannot be read, or is longer than 1 MiB")
+	}
+	return body, nil
+}
+
+// act runs a call and returns when its changes are durable and told.
+func (s *Server) act(handle handler, c *call) (answer, error) {
+	s.mu.Lock()
+	var got answer
+	var err error
+	if s.cfg.RefuseTypeWithoutBody && len(c.body) == 0 && c.Header.Get("Content-Type") == "application/json" {
+		err = invalid("body", "content type without a body")
+	} else {
+		got, err = handle(c)
+	}
+	line := s.journal.close()
+	s.mu.Unlock()
+	if failed := s.journal.sync(line); failed != nil {
+		return answer{}, failed
+	}
+	if err == nil && got.then != nil {
+		got.then()
+	}
+	return got, err
+}
+
 func (s *Server) write(w http.ResponseWriter, r *http.Request, got answer, err error) {
 	if err != nil {
 		said, ok := errors.AsType[*refusal](err)
 		if !ok {
-			said = &refusal{http.StatusInternalServerError, "INTERNAL_ERROR", err.Error()}
+			said = &refusal{status: http.StatusInternalServerError, code: "INTERNAL_ERROR", message: err.Error()}
 		}
-		got = answer{status: said.status, body: map[string]any{
-			"error": map[string]any{"code": said.code, "message": said.message},
-		}}
+		problem := map[string]any{"code": said.code, "message": said.message}
+		if said.details != nil {
+			problem["details"] = said.details
+		}
+		got = answer{status: said.status, body: map[string]any{"error": problem}}
 	}
 	s.cfg.Logger.Debug("orchestrator answered", "method", r.Method, "path", r.URL.Path, "status", got.status, "err", err)
 	if got.body == nil {
@@ -356,10 +418,6 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, got answer, err e
 	w.WriteHeader(got.status)
 	// A client that left has no use for the answer.
 	_ = json.NewEncoder(w).Encode(got.body)
-}
-
-func (s *Server) health(*call) (answer, error) {
-	return answer{status: http.StatusOK, body: map[string]bool{"ok": true}}, nil
 }
 
 // now is the time as the API writes it.

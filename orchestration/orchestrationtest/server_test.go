@@ -37,14 +37,31 @@ type bench struct {
 
 func newBench(t *testing.T, cfg orchestrationtest.Config) *bench {
 	t.Helper()
+	cfg = benchConfig(cfg)
+	return benchOn(t, orchestrationtest.New(cfg), cfg)
+}
+
+// benchConfig adds the bench's machine and services.
+func benchConfig(cfg orchestrationtest.Config) orchestrationtest.Config {
+	cfg.Machines = []orchestration.Machine{{ID: "mach_1", Status: orchestration.MachineActive, IdentityRef: "did:peaq:1"}}
 	cfg.Services = []orchestrationtest.Service{
 		{ID: "svc", Name: "S", ServiceType: "machine.commerce", Price: "2", Currency: "USDC", Payment: orchestration.RailRecommendation{
 			DefaultRail: orchestration.RailWallet, Required: true, Chain: "eip155:31337", Token: "USDC", TokenAddress: token, PayeeAddress: payee,
 		}},
 		{ID: "free", Name: "F", ServiceType: "data.location", Payment: orchestration.RailRecommendation{DefaultRail: orchestration.RailNotRequired}},
+		{ID: "vault", Name: "V", ServiceType: "storage.object", Price: "20", Currency: "USDC", EscrowAddress: payee, Payment: orchestration.RailRecommendation{
+			DefaultRail: orchestration.RailEscrow, Required: true, Chain: "eip155:31337", Token: "USDC", TokenAddress: token, PayeeAddress: payee,
+		}},
+		{ID: "broken", Name: "B", ServiceType: "compute.marketplace", Fails: "out of order", Payment: orchestration.RailRecommendation{DefaultRail: orchestration.RailNotRequired}},
+		{ID: "signed", Name: "X", ServiceType: "oracle.price-feed", Payment: orchestration.RailRecommendation{DefaultRail: orchestration.RailX402, Required: true, Chain: "eip155:31337"}, X402: challenge()},
 		{ID: "away", Name: "A", ServiceType: "storage.object", External: true, Payment: orchestration.RailRecommendation{DefaultRail: orchestration.RailNotRequired}},
 	}
-	b := &bench{Server: orchestrationtest.New(cfg)}
+	return cfg
+}
+
+func benchOn(t *testing.T, server *orchestrationtest.Server, cfg orchestrationtest.Config) *bench {
+	t.Helper()
+	b := &bench{Server: server}
 	listener := httptest.NewServer(b.Server)
 	t.Cleanup(listener.Close)
 	b.url = listener.URL
@@ -52,13 +69,19 @@ func newBench(t *testing.T, cfg orchestrationtest.Config) *bench {
 	if b.client, err = orchestration.New(orchestration.Config{BaseURL: listener.URL, APIKey: orchestration.Secret(cfg.APIKey)}); err != nil {
 		t.Fatal(err)
 	}
-	b.PutMachine(orchestration.Machine{ID: "mach_1", Status: orchestration.MachineActive, IdentityRef: "did:peaq:1"})
 	b.session = b.pair(t, "buyer")
 	if b.pairing, err = b.session.PairingID(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.order = b.place(t, "svc")
 	return b
+}
+
+// challenge is what the provider of the x402 service asks for.
+func challenge() *orchestrationtest.Requirements {
+	wanted := &orchestrationtest.Requirements{Network: "eip155:31337", Asset: token, PayTo: payee, Amount: "10000", MaxTimeoutSeconds: 60}
+	wanted.Extra.Name, wanted.Extra.Version = "USD Coin", "2"
+	return wanted
 }
 
 func (b *bench) pair(t *testing.T, role string) *orchestration.Session {
@@ -290,8 +313,7 @@ func TestOrdersByTheTable(t *testing.T) {
 	}
 }
 
-// TestPayoutsByTheTable posts release and refund, which the client does not have
-// yet, as the SDK does: without a body.
+// TestPayoutsByTheTable posts release and refund as the SDK does: without a body.
 func TestPayoutsByTheTable(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, orchestrationtest.Config{})
@@ -357,7 +379,7 @@ func TestQuoteExpires(t *testing.T) {
 
 func TestWhoMayCall(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, orchestrationtest.Config{APIKey: "right", BuyerOnly: true})
+	b := newBench(t, orchestrationtest.Config{APIKey: "right", Switches: orchestrationtest.Switches{BuyerOnly: true}})
 	for key, want := range map[orchestration.Secret]orchestration.Code{"": orchestration.CodeAuthRequired, "wrong": orchestration.CodeAuthInvalid} {
 		client, err := orchestration.New(orchestration.Config{BaseURL: b.url, APIKey: key})
 		if err != nil {
@@ -450,4 +472,27 @@ func TestIntentTakesABareRailName(t *testing.T) {
 	if payment, _ := b.Payment(b.order.ID); payment.Rail.Type != orchestration.RailXVV42 || payment.Rail.PayeeAddress != payee || payment.Amount != "2" {
 		t.Errorf("payment %+v", payment)
 	}
+}
+
+func jsonOf(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// signAsController signs with the key of orchestrationtest.DevController.
+func signAsController(t *testing.T, message string) string {
+	t.Helper()
+	key, err := agentkey.FromHex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := key.SignMessage(t.Context(), []byte(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signature
 }

@@ -1,15 +1,41 @@
 -- name: InsertAPIKey :exec
-insert into api_keys (id, marketplace, name, scope, hash, created_at)
-values (sqlc.arg(id), sqlc.arg(marketplace), sqlc.arg(name), sqlc.arg(scope), sqlc.arg(hash), sqlc.arg(now));
+insert into api_keys (id, marketplace, name, scope, hash, person_id, created_at)
+values (sqlc.arg(id), sqlc.arg(marketplace), sqlc.arg(name), sqlc.arg(scope), sqlc.arg(hash), sqlc.arg(person_id), sqlc.arg(now));
 
 -- name: APIKeyByHash :one
-select id, marketplace, name, scope from api_keys where hash = sqlc.arg(hash) and revoked_at is null;
+-- The key of a person counts while the person does.
+select k.id, k.marketplace, k.name, k.scope, k.created_at, k.person_id, p.name as person_name, p.marketplace as person_marketplace,
+       p.scope as person_scope, p.scope_since as person_scope_since
+from api_keys k
+left join persons p on p.id = k.person_id
+where k.hash = sqlc.arg(hash) and k.revoked_at is null and p.revoked_at is null;
 
 -- name: APIKeys :many
-select id, marketplace, name, scope, created_at, revoked_at from api_keys order by created_at, id;
+select k.id, k.marketplace, k.name, k.scope, k.created_at, k.revoked_at, p.name as person_name
+from api_keys k
+left join persons p on p.id = k.person_id
+order by k.created_at, k.id;
 
 -- name: RevokeAPIKey :execrows
 update api_keys set revoked_at = sqlc.arg(now)::timestamptz where id = sqlc.arg(id) and revoked_at is null;
+
+-- name: InsertPerson :exec
+insert into persons (id, issuer, subject, name, marketplace, scope, scope_since, created_at)
+values (sqlc.arg(id), sqlc.arg(issuer), sqlc.arg(subject), sqlc.arg(name), sqlc.arg(marketplace), sqlc.arg(scope), sqlc.arg(now), sqlc.arg(now));
+
+-- name: PersonBySubject :one
+select id, name, marketplace, scope, scope_since from persons
+where issuer = sqlc.arg(issuer) and subject = sqlc.arg(subject) and revoked_at is null;
+
+-- name: Persons :many
+select id, issuer, subject, name, marketplace, scope, scope_since, created_at, revoked_at from persons order by created_at, id;
+
+-- name: SetPersonScope :execrows
+update persons set scope = sqlc.arg(scope), scope_since = sqlc.arg(now), marketplace = sqlc.arg(marketplace)
+where id = sqlc.arg(id) and revoked_at is null;
+
+-- name: RevokePerson :execrows
+update persons set revoked_at = sqlc.arg(now)::timestamptz where id = sqlc.arg(id) and revoked_at is null;
 
 -- name: IdempotentAnswer :one
 select request, status, answer from idempotency_keys where api_key_id = sqlc.arg(api_key_id) and key = sqlc.arg(key);

@@ -17,14 +17,16 @@ where chain = sqlc.arg(chain) and epoch = sqlc.arg(epoch);
 insert into chain_blocks (chain, number, hash, time) values (sqlc.arg(chain), sqlc.arg(number), sqlc.arg(hash), sqlc.arg(time))
 on conflict on constraint chain_blocks_pkey do update set hash = excluded.hash, time = excluded.time;
 
--- name: ChainBlock :one
-select number, hash, time from chain_blocks where chain = sqlc.arg(chain) and number = sqlc.arg(number);
+-- name: LastChainBlock :one
+select number, hash, time from chain_blocks where chain = sqlc.arg(chain) and number <= sqlc.arg(number) order by number desc limit 1;
 
 -- name: DropChainBlocksFrom :exec
 delete from chain_blocks where chain = sqlc.arg(chain) and number >= sqlc.arg(number);
 
 -- name: DropChainBlocksBelow :exec
-delete from chain_blocks where chain = sqlc.arg(chain) and number < sqlc.arg(number);
+delete from chain_blocks b
+where b.chain = sqlc.arg(chain)
+  and b.number < (select max(k.number) from chain_blocks k where k.chain = sqlc.arg(chain) and k.number <= sqlc.arg(number));
 
 -- name: Chains :many
 select chain, number, final, updated_at from chains order by chain;

@@ -29,7 +29,18 @@ returning i.marketplace, i.webhook_id;
 
 -- name: SaveInbox :exec
 update inbox i
-set done_at = case when n.problem = '' then sqlc.arg(now)::timestamptz end, problem = n.problem, due_at = n.due_at, attempts = i.attempts + 1
+set done_at = case when n.problem = '' then sqlc.arg(now)::timestamptz end, problem = n.problem, due_at = n.due_at,
+    attempts = i.attempts + case when n.due_at < '9998-01-01 00:00:00+00' then 1 else 0 end
 from (select unnest(sqlc.arg(marketplaces)::text[]) as marketplace, unnest(sqlc.arg(webhook_ids)::text[]) as webhook_id,
              unnest(sqlc.arg(problems)::text[]) as problem, unnest(sqlc.arg(due_ats)::timestamptz[]) as due_at) n
 where i.marketplace = n.marketplace and i.webhook_id = n.webhook_id and i.done_at is null;
+
+-- name: UnparkInbox :execrows
+update inbox i
+set due_at = sqlc.arg(now)::timestamptz
+from (select oldest.marketplace, oldest.webhook_id
+      from (select unnest(sqlc.arg(marketplaces)::text[]) as marketplace, unnest(sqlc.arg(row_limits)::integer[]) as row_limit) m
+      cross join lateral (select q.marketplace, q.webhook_id from inbox q
+                          where q.marketplace = m.marketplace and q.done_at is null and q.due_at = '9998-01-01 00:00:00+00'
+                          order by q.received_at limit m.row_limit for update skip locked) oldest) parked
+where i.marketplace = parked.marketplace and i.webhook_id = parked.webhook_id;

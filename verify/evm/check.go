@@ -19,19 +19,25 @@ type EndpointCheck struct {
 	Err      error     // nil: it can be used; else every fault found, joined
 	Latest   uint64    // highest block; 0 when it could not be read
 	HeadTime time.Time // of that block
+	Took     time.Duration
 }
 
-// Check asks every endpoint, all at once, whether it serves this chain, offers the calls that we make, knows the finality
-// rule, and has a contract with the configured decimals for each token. The result has the order of the configuration.
+// Check asks every endpoint, all at once, whether it serves this chain, offers the calls that we make, finds a transaction
+// by its id, knows every finality rule in use, and has a contract with the configured decimals for each token. The result
+// has the order of the configuration.
 //
-// Source: E-13, E-70 of the verification rules.
+// Source: E-13, E-70, E-76 of the verification rules.
 func (c *Chain) Check(ctx context.Context) []EndpointCheck {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	checks := make([]EndpointCheck, len(c.endpoints))
 	var running sync.WaitGroup
 	for i, e := range c.endpoints {
-		running.Go(func() { checks[i] = c.check(ctx, e) })
+		running.Go(func() {
+			begin := time.Now()
+			checks[i] = c.check(ctx, e)
+			checks[i].Took = time.Since(begin)
+		})
 	}
 	running.Wait()
 	return checks
@@ -41,29 +47,54 @@ func (c *Chain) check(ctx context.Context, e *endpoint) EndpointCheck {
 	e.mu.Lock()
 	e.identifiedAt = time.Time{}
 	e.mu.Unlock()
-	s := &session{chain: c, e: e}
+	s := &session{chain: c, e: e, rule: c.rule}
 	out := EndpointCheck{Name: e.name}
 	if out.Err = s.identify(ctx); out.Err != nil {
 		return out
 	}
 	var faults []error
-	final, err := s.final(ctx)
-	if err != nil {
-		faults = append(faults, fmt.Errorf("finality %s: %w", c.finality, err))
-	}
-	latest, err := s.block(ctx, "latest")
-	if err != nil {
-		out.Err = errors.Join(append(faults, err)...)
-		return out
-	}
-	out.Latest, out.HeadTime = latest.number, latest.time
-	if len(faults) == 0 {
-		if err := s.checkFinality(ctx, final, latest); err != nil {
+	var latest header
+	for _, rule := range c.finalities() {
+		s.rule.Finality = rule
+		final, err := s.final(ctx)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("finality %s: %w", rule, err))
+			continue
+		}
+		if latest, err = s.block(ctx, tagLatest); err == nil {
+			err = s.checkFinality(ctx, final, latest)
+		}
+		if err != nil {
 			faults = append(faults, err)
 		}
 	}
+	s.rule = c.rule
+	if latest.hash == "" { // no rule could be read; the head alone may be
+		var err error
+		if latest, err = s.block(ctx, tagLatest); err != nil {
+			out.Err = errors.Join(append(faults, err)...)
+			return out
+		}
+	}
+	out.Latest, out.HeadTime = latest.number, latest.time
+	if err := s.checkIndex(ctx, latest.number); err != nil {
+		faults = append(faults, err)
+	}
+	if _, native := c.tokens[""]; native || len(c.endpoints) == 1 {
+		if _, err := s.call(ctx, "eth_getBlockReceipts", latest.hash.String()); err != nil {
+			faults = append(faults, fmt.Errorf("all receipts of a block are needed for native coin, and where there is one endpoint only: %w", err))
+		}
+	}
+	if c.rule.Trust.Proof {
+		if err := s.checkProof(ctx, latest.number); err != nil {
+			faults = append(faults, fmt.Errorf("trust %s: %w", c.rule.Trust, err))
+		}
+	}
 	for _, token := range c.listed {
-		if err := s.checkToken(ctx, token, latest.hash); err != nil {
+		if token.Address == "" {
+			continue
+		}
+		if err := s.checkToken(ctx, token); err != nil {
 			faults = append(faults, fmt.Errorf("token %s: %w", token.Symbol, err))
 		}
 	}
@@ -71,25 +102,29 @@ func (c *Chain) check(ctx context.Context, e *endpoint) EndpointCheck {
 	return out
 }
 
-func (s *session) checkFinality(ctx context.Context, final finality, latest header) error {
-	if final.number > latest.number {
-		return misconfigured("the %s block %d is above the latest, %d", s.chain.finality, final.number, latest.number)
-	}
-	if final.hash == "" {
-		return nil
-	}
-	byNumber, err := s.canonical(ctx, final.number)
-	if err == nil && byNumber.hash != final.hash && s.chain.finality.Tag != "latest" {
-		err = misconfigured("the %s block is not the block with its number %d", s.chain.finality, final.number)
-	}
-	return err
-}
+// canaryDepth is in how many blocks, down from the head, one with a transaction is looked for.
+const canaryDepth = 16
 
-func (s *session) checkToken(ctx context.Context, token settlement.Token, latest settlement.BlockHash) error {
-	if token.Address == "" { // native coin is found in receipts
-		_, err := s.call(ctx, "eth_getBlockReceipts", latest.String())
+// checkIndex tests that the endpoint finds a transaction of its own by its id: where the index is broken, every payment
+// would be unknown for good.
+//
+// Source: E-09, E-76 of the verification rules.
+func (s *session) checkIndex(ctx context.Context, latest uint64) error {
+	for number := latest; number > 0 && latest-number < canaryDepth; number-- {
+		b, _, err := s.wholeBlock(ctx, number, false)
+		if err != nil {
+			return err
+		}
+		if len(b.txids) == 0 {
+			continue
+		}
+		_, err = s.receiptIn(ctx, b, b.txids[0])
 		return err
 	}
+	return nil // nothing was ever sent, or not for long
+}
+
+func (s *session) checkToken(ctx context.Context, token settlement.Token) error {
 	raw, err := s.call(ctx, "eth_getCode", token.Address.String(), "latest")
 	if err != nil {
 		return err
@@ -110,11 +145,35 @@ func (s *session) checkToken(ctx context.Context, token settlement.Token, latest
 // Decimals asks the contract of a token how many decimals it has, for people to read amounts: nothing is decided by it.
 func (c *Chain) Decimals(ctx context.Context, token settlement.Address) (uint8, error) {
 	var decimals uint8
-	err := c.ask(ctx, func(ctx context.Context, s *session) (err error) {
+	err := c.ask(ctx, c.rule, c.endpoints, func(ctx context.Context, s *session) (err error) {
 		decimals, err = s.decimals(ctx, token)
 		return err
 	})
 	return decimals, err
+}
+
+// Balance asks what an address has of the chain's own coin at the latest block, in wei: enough to say whether it can pay for
+// gas, not whether somebody paid.
+func (c *Chain) Balance(ctx context.Context, address settlement.Address) (settlement.Amount, error) {
+	var balance settlement.Amount
+	err := c.ask(ctx, c.rule, c.endpoints, func(ctx context.Context, s *session) error {
+		raw, err := s.call(ctx, "eth_getBalance", address.String(), "latest")
+		if err != nil {
+			return err
+		}
+		balance, err = decode(raw, func(c *cursor) (settlement.Amount, error) {
+			amount, ok, err := c.amount()
+			if err == nil && !ok {
+				err = errors.New("is null")
+			}
+			return amount, err
+		})
+		if err != nil {
+			return undecodable("balance", err)
+		}
+		return nil
+	})
+	return balance, err
 }
 
 // decimalsCall is the selector of decimals().

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -15,13 +13,19 @@ import (
 )
 
 // The decoders are strict about the fields that decide and blind to all others: unknown transaction types and odd headers
-// pass. Field names count with their letter case, and no name may come twice.
+// pass. Field names count with their letter case. A log takes no memory of its own: blocks hold thousands that are not ours.
 
-// maxBlockTime is the last second of the year 9999; what is later is not a time in seconds.
-const maxBlockTime = 253402300799
+const (
+	// maxBlockTime is the last second of the year 9999; what is later is not a time in seconds.
+	maxBlockTime = 253402300799
+	// maxTopics is how many topics the EVM gives to a log at most.
+	maxTopics = 4
+	// minLog is less than the JSON of a log with all its names takes, in bytes.
+	minLog = 256
+)
 
 type receipt struct {
-	txid      settlement.TxID
+	txid      settlement.TxID      // empty: absent
 	blockHash settlement.BlockHash // empty: null
 	number    uint64
 	hasNumber bool
@@ -32,15 +36,18 @@ type receipt struct {
 	logs      []logEntry
 }
 
+// logEntry is one log. What is absent is zero, and equal to nothing that a receipt may name.
 type logEntry struct {
-	address   settlement.Address
-	topics    []string // raw, 32 bytes each
-	data      string   // raw
-	txid      settlement.TxID
-	blockHash settlement.BlockHash
+	address   [20]byte
+	topics    [maxTopics][32]byte // the first topicCount of them
+	data      [32]byte            // where dataSize is 32
+	txid      [32]byte
+	blockHash [32]byte
 	number    uint64
 	txIndex   uint64
 	index     uint64 // counted from the start of the block
+	dataSize  int    // in bytes
+	topicSize int    // number of topics
 	removed   bool
 }
 
@@ -65,284 +72,297 @@ type transaction struct {
 	number    uint64
 	from, to  settlement.Address // to is empty where a contract is created
 	value     settlement.Amount
-	hasValue  bool // false: a type of transaction that names none
+	hasValue  bool   // false: a type of transaction that names none
+	nonce     uint64 // of the sender
+	hasNonce  bool   // false: a type of transaction that has none
 }
 
-// object reads one JSON object into name → value.
-func object(raw []byte) (map[string]json.RawMessage, error) {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return nil, errors.New("is not an object")
-	}
-	fields := make(map[string]json.RawMessage)
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, err
+// need is the set of fields that must come.
+type need uint
+
+func (n *need) got(field need) { *n &^= field }
+
+// missing is the error for the first of names whose bit is left.
+func (n need) missing(names ...string) error {
+	for i, name := range names {
+		if n&(1<<i) != 0 {
+			return fmt.Errorf("%s is missing", name)
 		}
-		name, _ := token.(string)
-		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("holds %q twice", name)
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, err
-		}
-		fields[name] = value
 	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, err
-	}
-	return fields, nil
+	return nil
 }
 
-func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
-
-// reader collects the first fault of the fields that are read through it.
-type reader struct {
-	fields map[string]json.RawMessage
-	err    error
-}
-
-func newReader(raw json.RawMessage) *reader {
-	fields, err := object(raw)
-	return &reader{fields: fields, err: err}
-}
-
-func (r *reader) fail(name string, err error) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%s %w", name, err)
+// decodeObject tells an answer that is no object at all (a sentence of some gateway) from one we cannot read.
+func decodeObject[T any](raw json.RawMessage, what string, read func(json.RawMessage) (T, error)) (T, error) {
+	if len(raw) == 0 || raw[0] != '{' {
+		var zero T
+		return zero, unavailable("%s is not an object", what)
 	}
-}
-
-// bytes reads a field of exactly so many bytes in hex; -1 is any number. Null and absent are empty.
-func (r *reader) bytes(name string, length int) string {
-	raw := r.fields[name]
-	if isNull(raw) {
-		return ""
-	}
-	value, err := hexBytes(raw, length)
+	value, err := read(raw)
 	if err != nil {
-		r.fail(name, err)
-	}
-	return value
-}
-
-func (r *reader) must(name string) json.RawMessage {
-	raw := r.fields[name]
-	if isNull(raw) {
-		r.fail(name, errors.New("is missing"))
-	}
-	return raw
-}
-
-func (r *reader) quantity(name string) uint64 {
-	raw := r.must(name)
-	if r.err != nil {
-		return 0
-	}
-	n, err := quantity(raw)
-	if err != nil {
-		r.fail(name, err)
-	}
-	return n
-}
-
-func (r *reader) list(name string) []json.RawMessage {
-	raw := r.must(name)
-	if r.err != nil {
-		return nil
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
-		r.fail(name, errors.New("is not a list"))
-	}
-	return items
-}
-
-func (r *reader) bloom(name string) types.Bloom {
-	r.must(name)
-	var bloom types.Bloom
-	if raw := r.bytes(name, types.BloomByteLength); r.err == nil {
-		bloom.SetBytes([]byte(raw))
-	}
-	return bloom
-}
-
-func hexBytes(raw json.RawMessage, length int) (string, error) {
-	text, err := jsonText(raw)
-	if err != nil {
-		return "", err
-	}
-	value, ok := decodeHex(text)
-	if !ok || length >= 0 && len(value) != length {
-		return "", errors.New("is not hex of the right length")
+		return value, undecodable(what, err)
 	}
 	return value, nil
 }
 
-// quantity reads a number of up to 64 bits in hex; gateways that pad it with zeros are understood.
-func quantity(raw json.RawMessage) (uint64, error) {
-	text, err := jsonText(raw)
-	if err != nil {
-		return 0, err
+// decode reads the whole text through one of the cursor's methods.
+func decode[T any](raw json.RawMessage, read func(*cursor) (T, error)) (T, error) {
+	c := cursor{text: raw}
+	value, err := read(&c)
+	if err == nil {
+		err = c.end()
 	}
-	digits, ok := strings.CutPrefix(text, "0x")
-	if !ok {
-		return 0, errors.New("is not a number in hex")
-	}
-	n, err := strconv.ParseUint(digits, 16, 64)
-	if err != nil {
-		return 0, errors.New("is not a number of 64 bits in hex")
-	}
-	return n, nil
-}
-
-// amount reads a number of up to 256 bits in hex.
-func amount(raw json.RawMessage) (settlement.Amount, error) {
-	text, err := jsonText(raw)
-	if err != nil {
-		return settlement.Amount{}, err
-	}
-	digits, ok := strings.CutPrefix(text, "0x")
-	if !ok || digits == "" || len(digits) > 64 {
-		return settlement.Amount{}, errors.New("is not a number of 256 bits in hex")
-	}
-	value, ok := decodeHex("0x" + strings.Repeat("0", len(digits)%2) + digits)
-	if !ok {
-		return settlement.Amount{}, errors.New("is not a number in hex")
-	}
-	return settlement.AmountFromBytes([]byte(value))
-}
-
-func jsonText(raw json.RawMessage) (string, error) {
-	if len(raw) == 0 || raw[0] != '"' {
-		return "", errors.New("is not a text")
-	}
-	var value string
-	err := json.Unmarshal(raw, &value)
 	return value, err
 }
 
-func decodeReceipt(raw json.RawMessage) (receipt, error) {
-	r := newReader(raw)
-	out := receipt{
-		txid:      settlement.TxID(r.bytes("transactionHash", 32)),
-		blockHash: settlement.BlockHash(r.bytes("blockHash", 32)),
-		sender:    settlement.Address(r.bytes("from", 20)),
-		hasNumber: !isNull(r.fields["blockNumber"]),
-	}
-	if r.err == nil && out.hasNumber {
-		out.number = r.quantity("blockNumber")
-		out.index = r.quantity("transactionIndex")
-	}
-	if r.err == nil && !isNull(r.fields["status"]) {
-		out.status = new(r.quantity("status"))
-	}
-	out.bloom = r.bloom("logsBloom")
-	for i, item := range r.list("logs") {
-		entry, err := decodeLog(item)
-		if err != nil {
-			r.fail(fmt.Sprintf("logs[%d]", i), err)
-			break
-		}
-		out.logs = append(out.logs, entry)
-	}
-	return out, r.err
-}
-
-func decodeLog(raw json.RawMessage) (logEntry, error) {
-	r := newReader(raw)
-	out := logEntry{
-		address:   settlement.Address(r.bytes("address", 20)),
-		data:      r.bytes("data", -1),
-		txid:      settlement.TxID(r.bytes("transactionHash", 32)),
-		blockHash: settlement.BlockHash(r.bytes("blockHash", 32)),
-	}
-	out.number = r.quantity("blockNumber")
-	out.txIndex = r.quantity("transactionIndex")
-	out.index = r.quantity("logIndex")
-	if out.address == "" {
-		r.fail("address", errors.New("is missing"))
-	}
-	if removed := r.fields["removed"]; r.err == nil && !isNull(removed) {
-		if err := json.Unmarshal(removed, &out.removed); err != nil {
-			r.fail("removed", errors.New("is neither true nor false"))
-		}
-	}
-	for _, item := range r.list("topics") {
-		topic, err := hexBytes(item, 32)
-		if err != nil {
-			r.fail("topics", err)
-			break
-		}
-		out.topics = append(out.topics, topic)
-	}
-	return out, r.err
-}
+func decodeReceipt(raw json.RawMessage) (receipt, error) { return decode(raw, (*cursor).receipt) }
 
 func decodeHeader(raw json.RawMessage) (header, error) {
-	r := newReader(raw)
-	out := r.header()
-	return out, r.err
+	b, err := decode(raw, func(c *cursor) (block, error) { return c.block(onlyHeader) })
+	return b.header, err
 }
 
-func (r *reader) header() header {
-	seconds := r.quantity("timestamp")
-	if seconds > maxBlockTime {
-		r.fail("timestamp", errors.New("is not a time in seconds"))
-	}
-	return header{
-		hash:   settlement.BlockHash(r.bytes("hash", 32)),
-		number: r.quantity("number"),
-		time:   time.Unix(int64(min(seconds, maxBlockTime)), 0).UTC(),
-	}
+func decodeTransaction(raw json.RawMessage) (transaction, error) {
+	return decode(raw, (*cursor).transaction)
 }
 
 // decodeBlock reads a header and the ids of its transactions; whole asks for the transactions too.
 func decodeBlock(raw json.RawMessage, whole bool) (block, error) {
-	r := newReader(raw)
-	out := block{header: r.header(), parent: settlement.BlockHash(r.bytes("parentHash", 32)), bloom: r.bloom("logsBloom")}
-	for i, item := range r.list("transactions") {
-		if !whole {
-			txid, err := hexBytes(item, 32)
-			if err != nil {
-				r.fail(fmt.Sprintf("transactions[%d]", i), err)
-				break
-			}
-			out.txids = append(out.txids, settlement.TxID(txid))
-			continue
-		}
-		tx, err := decodeTransaction(item)
-		if err != nil {
-			r.fail(fmt.Sprintf("transactions[%d]", i), err)
-			break
-		}
-		out.txids, out.txs = append(out.txids, tx.txid), append(out.txs, tx)
+	depth := withIDs
+	if whole {
+		depth = withTransactions
 	}
-	return out, r.err
+	return decode(raw, func(c *cursor) (block, error) { return c.block(depth) })
 }
 
-func decodeTransaction(raw json.RawMessage) (transaction, error) {
-	r := newReader(raw)
-	out := transaction{
-		txid:      settlement.TxID(r.bytes("hash", 32)),
-		blockHash: settlement.BlockHash(r.bytes("blockHash", 32)),
-		from:      settlement.Address(r.bytes("from", 20)),
-		to:        settlement.Address(r.bytes("to", 20)),
-	}
-	if r.err == nil && out.blockHash != "" {
-		out.number = r.quantity("blockNumber")
-	}
-	if value := r.fields["value"]; r.err == nil && !isNull(value) {
-		var err error
-		if out.value, err = amount(value); err != nil {
-			r.fail("value", err)
+func (c *cursor) receipt() (receipt, error) {
+	var r receipt
+	const bloom, logs, index = 1, 2, 4
+	left := need(bloom | logs)
+	err := c.object(func(name []byte) (err error) {
+		switch string(name) {
+		case "transactionHash":
+			r.txid, err = text[settlement.TxID](c, 32)
+		case "blockHash":
+			r.blockHash, err = text[settlement.BlockHash](c, 32)
+		case "from":
+			r.sender, err = text[settlement.Address](c, 20)
+		case "blockNumber":
+			r.number, r.hasNumber, err = c.quantity()
+		case "transactionIndex":
+			var ok bool
+			if r.index, ok, err = c.quantity(); !ok {
+				left |= index
+			}
+		case "status":
+			var status uint64
+			var ok bool
+			if status, ok, err = c.quantity(); ok {
+				r.status = new(status)
+			}
+		case "logsBloom":
+			var ok bool
+			if ok, err = c.fixed(r.bloom[:]); ok {
+				left.got(bloom)
+			}
+		case "logs":
+			left.got(logs)
+			r.logs, err = c.logs()
+		default:
+			err = c.skip()
 		}
-		out.hasValue = true
+		return err
+	})
+	if err == nil {
+		err = left.missing("logsBloom", "logs", "transactionIndex")
 	}
-	if out.from == "" && !out.value.IsZero() {
-		r.fail("from", errors.New("is missing"))
+	return r, err
+}
+
+// logs reads a list of logs into the room that the cursor has for those of the whole text, made once.
+func (c *cursor) logs() ([]logEntry, error) {
+	if c.room == nil {
+		rest := c.text[c.at:]
+		c.room = make([]logEntry, 0, min(bytes.Count(rest, []byte(`"logIndex"`)), len(rest)/minLog))
 	}
-	return out, r.err
+	first := len(c.room)
+	err := c.list(func() error {
+		c.room = append(c.room, logEntry{})
+		return c.log(&c.room[len(c.room)-1])
+	})
+	return c.room[first:len(c.room):len(c.room)], err
+}
+
+func (c *cursor) log(l *logEntry) error {
+	const address, number, txIndex, index, topics = 1, 2, 4, 8, 16
+	left := need(address | number | txIndex | index | topics)
+	err := c.object(func(name []byte) (err error) {
+		var ok bool
+		switch string(name) {
+		case "address":
+			if ok, err = c.fixed(l.address[:]); ok {
+				left.got(address)
+			}
+		case "transactionHash":
+			_, err = c.fixed(l.txid[:])
+		case "blockHash":
+			_, err = c.fixed(l.blockHash[:])
+		case "blockNumber":
+			if l.number, ok, err = c.quantity(); ok {
+				left.got(number)
+			}
+		case "transactionIndex":
+			if l.txIndex, ok, err = c.quantity(); ok {
+				left.got(txIndex)
+			}
+		case "logIndex":
+			if l.index, ok, err = c.quantity(); ok {
+				left.got(index)
+			}
+		case "removed":
+			switch c.next(); {
+			case c.word("true"):
+				l.removed = true
+			case c.word("false"), c.word("null"):
+			default:
+				return errors.New("is neither true nor false")
+			}
+		case "data":
+			if !c.null() {
+				l.dataSize, err = c.data(&l.data)
+			}
+		case "topics":
+			left.got(topics)
+			err = c.list(func() error {
+				if l.topicSize == maxTopics {
+					return fmt.Errorf("is one more than the %d of the EVM", maxTopics)
+				}
+				l.topicSize++
+				ok, err := c.fixed(l.topics[l.topicSize-1][:])
+				if err == nil && !ok {
+					err = errors.New("is null")
+				}
+				return err
+			})
+		default:
+			err = c.skip()
+		}
+		return err
+	})
+	if err == nil {
+		err = left.missing("address", "blockNumber", "transactionIndex", "logIndex", "topics")
+	}
+	return err
+}
+
+// How much of a block is read.
+const (
+	onlyHeader = iota
+	withIDs
+	withTransactions
+)
+
+func (c *cursor) block(depth int) (block, error) {
+	var b block
+	const number, timestamp, bloom, transactions = 1, 2, 4, 8
+	left := need(number | timestamp)
+	if depth > onlyHeader {
+		left |= bloom | transactions
+	}
+	err := c.object(func(name []byte) (err error) {
+		var ok bool
+		switch string(name) {
+		case "hash":
+			b.hash, err = text[settlement.BlockHash](c, 32)
+			return err
+		case "number":
+			if b.number, ok, err = c.quantity(); ok {
+				left.got(number)
+			}
+			return err
+		case "timestamp":
+			var seconds uint64
+			if seconds, ok, err = c.quantity(); ok {
+				left.got(timestamp)
+			}
+			if seconds > maxBlockTime {
+				return errors.New("is not a time in seconds")
+			}
+			b.time = time.Unix(int64(seconds), 0).UTC()
+			return err
+		}
+		if depth == onlyHeader {
+			return c.skip()
+		}
+		switch string(name) {
+		case "parentHash":
+			b.parent, err = text[settlement.BlockHash](c, 32)
+		case "logsBloom":
+			if ok, err = c.fixed(b.bloom[:]); ok {
+				left.got(bloom)
+			}
+		case "transactions":
+			left.got(transactions)
+			err = c.list(func() error {
+				if depth == withTransactions {
+					tx, err := c.transaction()
+					b.txids, b.txs = append(b.txids, tx.txid), append(b.txs, tx)
+					return err
+				}
+				txid, err := text[settlement.TxID](c, 32)
+				if err == nil && txid == "" {
+					err = errors.New("is null")
+				}
+				b.txids = append(b.txids, txid)
+				return err
+			})
+		default:
+			err = c.skip()
+		}
+		return err
+	})
+	if err == nil {
+		err = left.missing("number", "timestamp", "logsBloom", "transactions")
+	}
+	return b, err
+}
+
+func (c *cursor) transaction() (transaction, error) {
+	var t transaction
+	const number, from = 1, 2
+	left := need(number | from)
+	err := c.object(func(name []byte) (err error) {
+		switch string(name) {
+		case "hash":
+			t.txid, err = text[settlement.TxID](c, 32)
+		case "blockHash":
+			t.blockHash, err = text[settlement.BlockHash](c, 32)
+		case "blockNumber":
+			var ok bool
+			if t.number, ok, err = c.quantity(); ok {
+				left.got(number)
+			}
+		case "from":
+			t.from, err = text[settlement.Address](c, 20)
+		case "to":
+			t.to, err = text[settlement.Address](c, 20)
+		case "nonce":
+			t.nonce, t.hasNonce, err = c.quantity()
+		case "value":
+			t.value, t.hasValue, err = c.amount()
+		default:
+			err = c.skip()
+		}
+		return err
+	})
+	if t.blockHash == "" {
+		left.got(number)
+	}
+	if t.from != "" || t.value.IsZero() {
+		left.got(from)
+	}
+	if err == nil {
+		err = left.missing("blockNumber", "from")
+	}
+	return t, err
 }

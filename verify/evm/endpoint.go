@@ -11,131 +11,266 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/ratelimiter"
+
 	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/verify/internal/jsonrpc"
 )
 
 const (
 	// identityLasts is how long an endpoint's word about its chain is believed: a URL may be given another network.
 	identityLasts = time.Hour
-	// failureLasts is how long an endpoint that failed is asked only after the others.
+	// failureLasts is how long an endpoint that failed or fell behind is asked only after the others.
 	failureLasts = 30 * time.Second
-	// maxThrottle bounds what an endpoint may ask us to wait.
-	maxThrottle = time.Hour
+	// prunedLasts is how long one that lacks history is asked for old transactions only after the others.
+	prunedLasts = 10 * time.Minute
+	// breakAfter looks in a row that got no answer, an endpoint is left alone for a while.
+	breakAfter = 5
+	// firstPause and lastPause are how long: doubled each time, and for a throttled endpoint that names no time too.
+	firstPause, lastPause = time.Second, time.Minute
+	// defaultConcurrency is how many calls an endpoint gets at a time.
+	defaultConcurrency = 16
+)
+
+// State is what we make of an endpoint; it decides when the endpoint is asked.
+type State = jsonrpc.State
+
+// States of endpoints, the gravest first.
+const (
+	WrongChain = jsonrpc.WrongChain // serves another chain: asked last, and for its chain id only until that is right
+	Throttled  = jsonrpc.Throttled  // wants to be left alone: not asked until then; that is no failure
+	Down       = jsonrpc.Down       // gave no answer: asked last, and after a row of failures not at all for up to a minute
+	Behind     = jsonrpc.Behind     // its head is older than another endpoint's: asked last until it has caught up
+	Pruned     = jsonrpc.Pruned     // lacks history: asked last for transactions that somebody named, as ever for new blocks
+	Healthy    = jsonrpc.Healthy    // asked in the order of the configuration
 )
 
 // endpoint is one JSON-RPC server and what we remember of it.
 type endpoint struct {
-	name    string
-	url     string
-	secrets []string // parts of the URL that no text may hold, the longest first
-	http    *http.Client
+	name     string
+	operator string
+	url      string
+	secrets  jsonrpc.Secrets
+	header   http.Header
+	http     *http.Client
+	ws       *socket // nil for http
 
-	mu             sync.Mutex // owns the fields below
-	identifiedAt   time.Time  // when its chain id was last right; zero: it must be asked again
+	breaker circuitbreaker.CircuitBreaker[any]
+	guarded failsafe.Executor[any]       // runs looks behind the breaker
+	trips   atomic.Int32                 // how often the breaker opened since the last success
+	budget  ratelimiter.RateLimiter[any] // nil: no limit of ours
+	slots   chan struct{}                // holds a value for each call under way
+
+	mu             sync.Mutex  // owns the fields below
+	identifiedAt   time.Time   // when its chain id was last right; zero: it must be asked again
+	identifiedOver *rpc.Client // the WebSocket connection that it was right over; nil for HTTP
+	wrong          bool        // its chain id was wrong when last asked
 	failedAt       time.Time
+	down           bool // the last look got no answer
 	throttledUntil time.Time
-	final          uint64 // the highest block that it called final since identifiedAt
+	throttles      int // in a row
+	behindUntil    time.Time
+	prunedUntil    time.Time
+	noReceipts     bool              // it does not offer eth_getBlockReceipts
+	finals         map[string]uint64 // tag → the highest block that it gave that tag since identifiedAt
+	head           header            // the newest that it told
+	calls          uint64
+	failures       map[settlement.Code]uint64
+	lastError      string
 }
 
-func newEndpoint(name string, u *url.URL, client *http.Client) *endpoint {
-	e := &endpoint{name: name, url: u.String(), http: client}
-	parts := []string{e.url, u.Host, u.Hostname(), u.RequestURI(), u.EscapedPath(), u.RawQuery, u.User.String(), u.User.Username()}
-	if password, ok := u.User.Password(); ok {
-		parts = append(parts, password)
+func newEndpoint(cfg Endpoint, u *url.URL, client *http.Client) *endpoint {
+	e := &endpoint{
+		name: cfg.Name, operator: cfg.operator(), url: u.String(), header: cfg.Header.Clone(), http: client,
+		slots: make(chan struct{}, defaultConcurrency), finals: make(map[string]uint64), failures: make(map[settlement.Code]uint64),
 	}
-	parts = append(parts, strings.Split(u.Path, "/")...)
-	for _, values := range u.Query() {
-		parts = append(parts, values...)
+	e.breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(breakAfter).WithSuccessThreshold(1).
+		HandleIf(func(_ any, err error) bool { return noAnswer(err) }).
+		WithDelayFunc(func(failsafe.ExecutionAttempt[any]) time.Duration { return jsonrpc.Pause(int(e.trips.Add(1))) }).Build()
+	e.guarded = failsafe.With[any](e.breaker)
+	if cfg.CallsPerSecond > 0 {
+		e.budget = ratelimiter.NewBursty[any](cfg.CallsPerSecond, time.Second)
 	}
-	for _, part := range parts {
-		if len(part) >= 6 { // shorter ones are words such as "/v3", and hide nothing
-			e.secrets = append(e.secrets, part)
-		}
+	if strings.HasPrefix(u.Scheme, "ws") {
+		e.ws = &socket{e: e}
 	}
-	slices.SortFunc(e.secrets, func(a, b string) int { return len(b) - len(a) })
+	e.secrets = jsonrpc.SecretsOf(u, e.header)
 	return e
 }
 
 // redact takes the URL and its parts out of a text that came from outside, and makes it one short line.
-func (e *endpoint) redact(text string) string {
-	for _, secret := range e.secrets {
-		text = strings.ReplaceAll(text, secret, "…")
-	}
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return text
+func (e *endpoint) redact(text string) string { return e.secrets.Redact(text) }
+
+// noAnswer reports whether a look ended because the endpoint did not answer at all. One that its caller gave up says nothing.
+func noAnswer(err error) bool {
+	look, ok := errors.AsType[*settlement.LookError](err)
+	return ok && look.Code == settlement.RPCUnavailable && !errors.Is(err, errNoMethod) && !errors.Is(err, errTooMuch) && !errors.Is(err, context.Canceled)
 }
 
 func (e *endpoint) succeeded() {
+	e.trips.Store(0)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.failedAt, e.throttledUntil = time.Time{}, time.Time{}
+	e.failedAt, e.throttledUntil, e.throttles, e.down = time.Time{}, time.Time{}, 0, false
 }
 
-// failed makes the endpoint prove its chain again before it is believed: behind the same URL there may be another node.
-func (e *endpoint) failed(now time.Time, retryAfter time.Duration) {
+// failed notes what a look got instead of an answer. The endpoint must then prove its chain again before it is believed:
+// behind the same URL there may be another node.
+func (e *endpoint) failed(now time.Time, look *settlement.LookError) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.failedAt, e.identifiedAt, e.final = now, time.Time{}, 0
-	if retryAfter > 0 {
-		e.throttledUntil = now.Add(retryAfter)
+	e.failures[look.Code]++
+	e.lastError = fmt.Sprintf("%s: %v", look.Code, look.Err)
+	if look.Code == settlement.RPCHistoryUnavailable { // it can still give out blocks
+		e.prunedUntil = now.Add(prunedLasts)
+		return
+	}
+	e.failedAt, e.identifiedAt = now, time.Time{}
+	clear(e.finals)
+	e.down = noAnswer(look)
+	wait := look.RetryAfter
+	if look.Code == settlement.RPCRateLimited && wait == 0 {
+		e.throttles++
+		wait = jsonrpc.Pause(e.throttles)
+	}
+	if wait > 0 {
+		e.throttledUntil = now.Add(wait)
 	}
 }
 
-// finalAtLeast remembers that the endpoint called the block with that number final, and returns the highest so far.
-func (e *endpoint) finalAtLeast(number uint64) uint64 {
+// finalAtLeast remembers that the endpoint gave the tag to the block with that number, and returns the highest so far.
+func (e *endpoint) finalAtLeast(tag string, number uint64) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.final = max(e.final, number)
-	return e.final
+	e.finals[tag] = max(e.finals[tag], number)
+	return e.finals[tag]
 }
 
-// rank orders endpoints: 0 healthy, then those that failed, the longest ago first.
+// state is what the endpoint is in now. The caller holds mu.
+func (e *endpoint) state(now time.Time) State {
+	switch {
+	case e.wrong:
+		return WrongChain
+	case e.throttledUntil.After(now) && !e.down:
+		return Throttled
+	case e.down && now.Sub(e.failedAt) < failureLasts, e.breaker.IsOpen():
+		return Down
+	case e.behindUntil.After(now):
+		return Behind
+	case e.prunedUntil.After(now):
+		return Pruned
+	}
+	return Healthy
+}
+
+// rank orders endpoints: 0 healthy, then those that are behind or failed, the longest ago first, then wrong ones.
 func (e *endpoint) rank(now time.Time) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	rank := max(0, e.behindUntil.Sub(now))
 	if ago := now.Sub(e.failedAt); !e.failedAt.IsZero() && ago < failureLasts {
-		return failureLasts - ago
+		rank = max(rank, failureLasts-ago)
 	}
-	return 0
+	if e.wrong {
+		rank += failureLasts
+	}
+	return rank
 }
 
-func (e *endpoint) throttled(now time.Time) time.Duration {
+// alone is an error while the endpoint wants to be left alone.
+func (e *endpoint) alone(now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return max(0, e.throttledUntil.Sub(now))
+	if wait := e.throttledUntil.Sub(now); wait > 0 {
+		return &settlement.LookError{
+			Code: settlement.RPCRateLimited, RetryAfter: wait, Err: errors.New("it asked us to wait, and the time is not over"),
+		}
+	}
+	return nil
+}
+
+// admit waits until the endpoint may be called, and returns what to call after it.
+func (e *endpoint) admit(ctx context.Context) (leave func(), err error) {
+	if e.budget != nil {
+		patience := time.Minute
+		if deadline, ok := ctx.Deadline(); ok {
+			patience = time.Until(deadline)
+		}
+		if err := e.budget.AcquirePermitWithMaxWait(ctx, patience); errors.Is(err, ratelimiter.ErrExceeded) {
+			return nil, &settlement.LookError{
+				Code: settlement.RPCRateLimited, RetryAfter: firstPause, Err: errors.New("our own budget for it is used up"),
+			}
+		} else if err != nil {
+			return nil, e.transportError(err)
+		}
+	}
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, e.transportError(ctx.Err())
+	}
+	e.mu.Lock()
+	e.calls++
+	e.mu.Unlock()
+	return func() { <-e.slots }, nil
 }
 
 // session is one look at one endpoint: all its calls go there, so that its answers can be held against each other.
 type session struct {
 	chain   *Chain
 	e       *endpoint
-	digests []string // SHA-256 of the answers, hex, in the order of the calls
+	rule    Rule
+	client  *rpc.Client // of a WebSocket endpoint: one connection for the whole look
+	digests []string    // SHA-256 of the answers, hex, in the order of the calls
+	// What is compared with other operators: the answer that decides, and the facts in it.
+	said  []byte
+	facts string
 }
 
 // errAskAnother ends a look at one endpoint whose answer counts only if another gives it too. It is no failure.
-var errAskAnother = errors.New("another endpoint must be asked")
+var errAskAnother = jsonrpc.ErrAskAnother
 
-// ask runs look on one endpoint after the other, healthy ones first, until one answers coherently. It returns nil,
-// errAskAnother when every endpoint ended with that, or a *settlement.LookError.
-func (c *Chain) ask(ctx context.Context, look func(context.Context, *session) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+// ranked puts healthy endpoints first; equal ones keep their order.
+func (c *Chain) ranked(endpoints []*endpoint) []*endpoint {
 	now := c.now()
-	order := slices.Clone(c.endpoints)
-	ranks := make(map[*endpoint]time.Duration, len(order))
-	for _, e := range order {
+	ranks := make(map[*endpoint]time.Duration, len(endpoints))
+	for _, e := range endpoints {
 		ranks[e] = e.rank(now)
 	}
-	slices.SortStableFunc(order, func(a, b *endpoint) int { return cmp.Compare(ranks[a], ranks[b]) })
+	return slices.SortedStableFunc(slices.Values(endpoints), func(a, b *endpoint) int {
+		return cmp.Compare(ranks[a], ranks[b])
+	})
+}
 
-	var failure *settlement.LookError
+// historic are all endpoints, those that lack history last.
+func (c *Chain) historic() []*endpoint {
+	now := c.now()
+	pruned := func(e *endpoint) int {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.prunedUntil.After(now) {
+			return 1
+		}
+		return 0
+	}
+	return slices.SortedStableFunc(slices.Values(c.endpoints), func(a, b *endpoint) int { return pruned(a) - pruned(b) })
+}
+
+// ask runs look on one of the endpoints after the other, healthy ones first, until one answers coherently. It returns nil,
+// errAskAnother when every endpoint ended with that, or a *settlement.LookError.
+func (c *Chain) ask(ctx context.Context, rule Rule, endpoints []*endpoint, look func(context.Context, *session) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	order := c.ranked(endpoints)
+	var failure error
 	for i, e := range order {
-		err := c.askOne(ctx, e, len(order)-i, look)
+		err := c.askOne(ctx, &session{chain: c, e: e, rule: rule}, len(order)-i, look)
 		if err == nil {
 			return nil
 		}
@@ -146,13 +281,9 @@ func (c *Chain) ask(ctx context.Context, look func(context.Context, *session) er
 		if !ok { // impossible: every call makes one
 			problem = &settlement.LookError{Code: settlement.RPCUnavailable, Err: err}
 		}
-		named := fmt.Errorf("endpoint %s: %w", e.name, problem.Err)
-		if failure == nil {
-			failure = &settlement.LookError{Code: problem.Code, RetryAfter: problem.RetryAfter, Err: named}
-		} else {
-			failure.Err = fmt.Errorf("%w; %s: %w", failure.Err, problem.Code, named)
-			failure.RetryAfter = min(failure.RetryAfter, problem.RetryAfter)
-		}
+		failure = jsonrpc.JoinFailure(failure, &settlement.LookError{
+			Code: problem.Code, RetryAfter: problem.RetryAfter, Err: fmt.Errorf("endpoint %s: %w", e.name, problem.Err),
+		})
 		if ctx.Err() != nil {
 			break
 		}
@@ -164,11 +295,9 @@ func (c *Chain) ask(ctx context.Context, look func(context.Context, *session) er
 }
 
 // askOne gives the endpoint its share of the time that is left for so many endpoints.
-func (c *Chain) askOne(ctx context.Context, e *endpoint, left int, look func(context.Context, *session) error) error {
-	if wait := e.throttled(c.now()); wait > 0 {
-		return &settlement.LookError{
-			Code: settlement.RPCRateLimited, RetryAfter: wait, Err: errors.New("it asked us to wait, and the time is not over"),
-		}
+func (c *Chain) askOne(ctx context.Context, s *session, left int, look func(context.Context, *session) error) error {
+	if err := s.e.alone(c.now()); err != nil {
+		return err
 	}
 	share := ctx
 	if deadline, ok := ctx.Deadline(); ok && left > 1 {
@@ -176,35 +305,44 @@ func (c *Chain) askOne(ctx context.Context, e *endpoint, left int, look func(con
 		share, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()
 	}
-	s := &session{chain: c, e: e}
-	err := s.identify(share)
-	if err == nil {
-		err = look(share, s)
-	}
-	switch {
-	case err == nil, errors.Is(err, errAskAnother):
-		e.succeeded()
-	case errors.Is(ctx.Err(), context.Canceled): // the caller went away; that says nothing about the endpoint
-	default:
-		var alone time.Duration
-		problem, ok := errors.AsType[*settlement.LookError](err)
-		if ok && problem.Code != settlement.RPCHistoryUnavailable { // one that builds its index can still give out blocks
-			alone = problem.RetryAfter
+	err := s.e.guarded.Run(func() error {
+		if err := s.identify(share); err != nil {
+			return err
 		}
-		e.failed(c.now(), alone)
+		return look(share, s)
+	})
+	switch problem, ok := errors.AsType[*settlement.LookError](err); {
+	case err == nil, errors.Is(err, errAskAnother):
+		s.e.succeeded()
+	case errors.Is(err, circuitbreaker.ErrOpen):
+		return &settlement.LookError{
+			Code: settlement.RPCUnavailable, RetryAfter: s.e.breaker.RemainingDelay(),
+			Err: fmt.Errorf("it gave no answer %d times in a row and is left alone for a while", breakAfter),
+		}
+	case errors.Is(ctx.Err(), context.Canceled): // the caller went away; that says nothing about the endpoint
+	case ok:
+		s.e.failed(c.now(), problem)
 	}
 	return err
 }
 
-// identify has the endpoint prove which chain it serves, unless it did so within the last hour and has not failed since.
+// identify has the endpoint prove which chain it serves, unless it did so within the last hour, over the same connection,
+// and has not failed since.
 //
 // Source: rule 11 and E-70, R-09 of the verification rules.
 func (s *session) identify(ctx context.Context) error {
 	e := s.e
+	if e.ws != nil {
+		var err error
+		if s.client, err = e.ws.open(ctx); err != nil {
+			return err
+		}
+	}
 	e.mu.Lock()
-	fresh := !e.identifiedAt.IsZero() && s.chain.now().Sub(e.identifiedAt) < identityLasts
+	fresh := !e.identifiedAt.IsZero() && s.chain.now().Sub(e.identifiedAt) < identityLasts && e.identifiedOver == s.client
 	e.mu.Unlock()
 	if fresh {
+		s.explain("chain", "it serves %s, as it said within the last hour", s.chain.id)
 		return nil
 	}
 	raw, err := s.call(ctx, "eth_chainId")
@@ -216,13 +354,16 @@ func (s *session) identify(ctx context.Context) error {
 	if err != nil {
 		return &settlement.LookError{Code: settlement.RPCUnavailable, Err: fmt.Errorf("eth_chainId: %w", err)}
 	}
-	if got := strconv.FormatUint(id, 10); got != s.chain.id.Reference() {
+	got := strconv.FormatUint(id, 10)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.wrong = got != s.chain.id.Reference(); e.wrong {
 		return &settlement.LookError{
 			Code: settlement.RPCMisconfigured, Err: fmt.Errorf("it serves chain eip155:%s, not %s", got, s.chain.id),
 		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.identifiedAt, e.final = s.chain.now(), 0
+	s.explain("chain", "it serves %s", s.chain.id)
+	e.identifiedAt, e.identifiedOver = s.chain.now(), s.client
+	clear(e.finals)
 	return nil
 }

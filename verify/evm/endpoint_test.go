@@ -40,38 +40,40 @@ func brokenScene(status int, header ...string) *scene {
 
 func TestTwoEndpoints(t *testing.T) {
 	t.Parallel()
-	pending := newScene()
-	pending.null = []string{"eth_getTransactionReceipt"}
-	pending.tx["blockHash"] = nil
-	wrongChain := newScene()
-	wrongChain.chainID = "0x1"
-	lagging := newScene()
-	lagging.null = []string{"eth_getTransactionReceipt"}
-	young := newScene()
-	young.finalized = 90
+	with := func(change func(*scene)) func() *scene {
+		return func() *scene {
+			s := newScene()
+			change(s)
+			return s
+		}
+	}
+	pending := with(func(s *scene) { s.null, s.tx["blockHash"] = []string{"eth_getTransactionReceipt"}, nil })
+	wrongChain := with(func(s *scene) { s.chainID = "0x1" })
+	lagging := with(func(s *scene) { s.null = []string{"eth_getTransactionReceipt"} })
+	young := with(func(s *scene) { s.finalized = 90 })
+	broken := func(status int) func() *scene { return func() *scene { return brokenScene(status) } }
 	tests := []struct {
 		name          string
-		first, second *scene
+		first, second func() *scene
 		want          settlement.Code
 	}{
-		{"null and null", nullScene(), nullScene(), settlement.TxNotFound},
-		{"null and present", nullScene(), newScene(), settlement.Verified},
-		{"null and pending", nullScene(), pending, settlement.TxPending},
-		{"pending and present", pending, newScene(), settlement.Verified},
-		{"null and could not look", nullScene(), brokenScene(500), settlement.RPCUnavailable},
-		{"null and the wrong chain", nullScene(), wrongChain, settlement.RPCMisconfigured},
-		{"null and young", nullScene(), young, settlement.TxUnconfirmed},
-		{"429 and present", brokenScene(429), newScene(), settlement.Verified},
-		{"wrong chain and right chain", wrongChain, newScene(), settlement.Verified},
-		{"lagging index and present", lagging, newScene(), settlement.Verified},
-		{"down and null", brokenScene(503), nullScene(), settlement.RPCUnavailable},
-		{"both down", brokenScene(429), brokenScene(500), settlement.RPCRateLimited},
+		{"null and null", nullScene, nullScene, settlement.TxNotFound},
+		{"null and present", nullScene, newScene, settlement.Verified},
+		{"null and pending", nullScene, pending, settlement.TxPending},
+		{"pending and present", pending, newScene, settlement.Verified},
+		{"null and could not look", nullScene, broken(500), settlement.RPCUnavailable},
+		{"null and the wrong chain", nullScene, wrongChain, settlement.RPCMisconfigured},
+		{"null and young", nullScene, young, settlement.TxUnconfirmed},
+		{"429 and present", broken(429), newScene, settlement.Verified},
+		{"wrong chain and right chain", wrongChain, newScene, settlement.Verified},
+		{"lagging index and present", lagging, newScene, settlement.Verified},
+		{"down and null", broken(503), nullScene, settlement.RPCUnavailable},
+		{"both down", broken(429), broken(500), settlement.RPCRateLimited},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			first, second := *test.first, *test.second
-			chain := startChain(t, nil, startNode(t, &first), startNode(t, &second))
+			chain := startChain(t, nil, startNode(t, test.first()), startNode(t, test.second()))
 			v, err := chain.Verify(t.Context(), theClaim())
 			if got := outcome(v, err); got != test.want {
 				t.Errorf("got %s (%v), want %s", got, err, test.want)
@@ -273,13 +275,22 @@ func TestCheck(t *testing.T) {
 		}, "is not the block with its number"},
 		{"no receipts of blocks", func(s *scene) { s.noReceipts = true }, "eth_getBlockReceipts"},
 		{"down", func(s *scene) { s.answer = brokenScene(500).answer }, "HTTP 500"},
+		{"what is final is not safe", func(s *scene) { s.answer = answerResult("eth_getBlockByNumber", "safe", s.head(109)) }, "the finalized block 110 is above the safe one, 109"},
+		{"the rule of a tier is an alias", func(s *scene) { s.answer = answerResult("eth_getBlockByNumber", "safe", s.head(120)) }, "safe is another name of the latest block"},
+		{"no transaction is found by its id", func(s *scene) {
+			s.null = []string{"eth_getTransactionReceipt"}
+			s.answer = answerResult("eth_getBlockByNumber", "0x75", func() fields { h := s.head(117); h["transactions"] = []any{payment.String()}; return h }())
+		}, "has no receipt"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			bad := newScene()
 			test.change(bad)
-			chain := startChain(t, func(c *Config) { c.Tokens = append(c.Tokens, nativeToken()) }, startNode(t, newScene()), startNode(t, bad))
+			chain := startChain(t, func(c *Config) {
+				c.Tokens = append(c.Tokens, nativeToken())
+				c.Tiers = []Tier{{UpTo: settlement.NewAmount(5), Finality: Finality{Tag: "safe"}}}
+			}, startNode(t, newScene()), startNode(t, bad))
 			checks := chain.Check(t.Context())
 			if len(checks) != 2 || checks[0].Name != "a" || checks[0].Err != nil || checks[0].Latest != 120 ||
 				!checks[0].HeadTime.Equal(paidAt.Add(40*time.Second)) {
@@ -290,5 +301,21 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %s, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// Where nobody else can be asked, the receipts must tell what logs leave open.
+func TestCheckOfTheOnlyEndpoint(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, newScene())
+	if err := startChain(t, nil, n).Check(t.Context())[0].Err; err != nil {
+		t.Errorf("got %v", err)
+	}
+	n.change(func(s *scene) { s.noReceipts, s.answer = true, answerNull("eth_getBlockByNumber", "safe") }) // not every chain has one
+	if err := startChain(t, nil, n).Check(t.Context())[0].Err; err == nil || !strings.Contains(err.Error(), "one endpoint only") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	if err := startChain(t, nil, n, n).Check(t.Context())[0].Err; err != nil {
+		t.Errorf("two endpoints: %v", err)
 	}
 }

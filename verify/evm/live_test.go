@@ -101,6 +101,13 @@ func TestRealChain(t *testing.T) {
 	if decimals, err := onlyToken.Decimals(t.Context(), token); err != nil || decimals != devnet.TestTokenDecimals {
 		t.Errorf("decimals %d (%v), want %d", decimals, err, devnet.TestTokenDecimals)
 	}
+	payerHas, err := l.node.Client().BalanceAt(t.Context(), common.BytesToAddress([]byte(l.payer)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := onlyToken.Balance(t.Context(), l.payer); err != nil || got.Big().Cmp(payerHas) != 0 || got.IsZero() {
+		t.Errorf("balance %s (%v), want %s", got, err, payerHas)
+	}
 	verify := func(claim settlement.Claim, want settlement.Code) settlement.Verdict {
 		t.Helper()
 		v, err := withNative.Verify(t.Context(), claim)

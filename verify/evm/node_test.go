@@ -55,6 +55,7 @@ type scene struct {
 	hideLogs          bool     // eth_getLogs answers an empty list
 	keepBloom         bool     // the bloom stays as it is after a change
 	code              string
+	count             string // the payer's next nonce
 	decimals          string
 	// answer may write an answer of its own; false leaves it to the scene.
 	answer func(w http.ResponseWriter, q question) bool
@@ -144,7 +145,8 @@ func (s *scene) rebloom() {
 func (s *scene) head(number uint64) fields {
 	return fields{
 		"number": hexutil.EncodeUint64(number), "hash": settlement.BlockHash(hash("block " + hexutil.EncodeUint64(number))).String(),
-		"timestamp": hexutil.EncodeUint64(uint64(paidAt.Unix()) + 2*(number-100)),
+		"timestamp": hexutil.EncodeUint64(uint64(paidAt.Unix()) + 2*(number-100)), "transactions": []any{},
+		"parentHash": settlement.BlockHash(hash("block " + hexutil.EncodeUint64(number-1))).String(), "logsBloom": bloomOf(nil),
 	}
 }
 
@@ -160,6 +162,8 @@ func (s *scene) result(q question) (result any, ok bool) {
 		return s.receipt, true
 	case "eth_getTransactionByHash":
 		return s.tx, true
+	case "eth_getTransactionCount":
+		return s.count, true
 	case "eth_getCode":
 		return s.code, true
 	case "eth_call":
@@ -267,7 +271,7 @@ func startChain(t *testing.T, change func(*Config), nodes ...*node) *Chain {
 	t.Helper()
 	cfg := Config{
 		Chain: testChain, Tokens: []settlement.Token{usdToken()}, Finality: Finality{Tag: "finalized"},
-		LookTimeout: 5 * time.Second,
+		LookTimeout: 30 * time.Second,
 	}
 	for i, n := range nodes {
 		cfg.Endpoints = append(cfg.Endpoints, Endpoint{Name: string(rune('a' + i)), URL: n.URL + "/v2/secret-key-" + strings.Repeat("x", i+1)})

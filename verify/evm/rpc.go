@@ -12,33 +12,25 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
-	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/settler-pay/settler/settlement"
+	"github.com/settler-pay/settler/verify/internal/jsonrpc"
 )
 
-// maxAnswer bounds the answer to one call, in bytes after decompression.
-const maxAnswer = 8 << 20
+// maxAnswer bounds the answer to one call, in bytes after decompression. maxBlockAnswer bounds one that holds a whole block,
+// which no narrower question can replace and strangers may fill: with some 10 MB on Ethereum, twice that in hex.
+const (
+	maxAnswer      = 8 << 20
+	maxBlockAnswer = 64 << 20
+)
 
-// httpClient is a copy of base, or a client of its own, that follows a redirect only within the host that was configured.
-func httpClient(base *http.Client) *http.Client {
-	client := http.Client{}
-	if base != nil {
-		client = *base
-	} else if transport, ok := http.DefaultTransport.(*http.Transport); ok {
-		transport = transport.Clone()
-		transport.MaxIdleConnsPerHost = maxIdlePerHost
-		client.Transport = transport
+func maxAnswerTo(method string) int64 {
+	if method == "eth_getBlockByNumber" || method == "eth_getBlockReceipts" {
+		return maxBlockAnswer
 	}
-	client.CheckRedirect = func(request *http.Request, via []*http.Request) error {
-		first := via[0].URL
-		if request.URL.Host != first.Host || request.URL.Scheme != first.Scheme || len(via) > 3 {
-			return errors.New("redirected to another place, which is not followed")
-		}
-		return nil
-	}
-	return &client
+	return maxAnswer
 }
 
 // call asks one question and returns the JSON of its result, which may be null. Errors are *settlement.LookError.
@@ -46,12 +38,7 @@ func (s *session) call(ctx context.Context, method string, params ...any) (json.
 	if params == nil {
 		params = []any{}
 	}
-	id := s.chain.calls.Add(1)
-	question, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": params})
-	if err != nil {
-		return nil, unavailable("%s: %w", method, err)
-	}
-	result, err := s.e.post(ctx, question, id, method)
+	result, err := s.e.call(ctx, s.client, s.chain.calls.Add(1), method, params)
 	if err != nil {
 		if problem, ok := errors.AsType[*settlement.LookError](err); ok {
 			problem.Err = fmt.Errorf("%s: %w", method, problem.Err)
@@ -64,10 +51,29 @@ func (s *session) call(ctx context.Context, method string, params ...any) (json.
 	return result, nil
 }
 
+func (e *endpoint) call(ctx context.Context, client *rpc.Client, id uint64, method string, params []any) (json.RawMessage, error) {
+	leave, err := e.admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if e.ws != nil {
+		return e.ws.call(ctx, client, method, params)
+	}
+	question, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+	if err != nil {
+		return nil, unavailable("%w", err)
+	}
+	return e.post(ctx, question, id, method)
+}
+
 func (e *endpoint) post(ctx context.Context, question []byte, id uint64, method string) (json.RawMessage, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(question))
 	if err != nil {
 		return nil, e.transportError(err)
+	}
+	for name, values := range e.header {
+		request.Header[name] = values
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
@@ -76,13 +82,14 @@ func (e *endpoint) post(ctx context.Context, question []byte, id uint64, method 
 		return nil, e.transportError(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	limit := maxAnswerTo(method)
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {
 		return nil, e.transportError(err)
 	}
-	wait := retryAfter(response.Header.Get("Retry-After"))
-	if len(body) > maxAnswer {
-		return nil, unavailable("the answer is longer than %d MiB", maxAnswer>>20)
+	wait := jsonrpc.RetryAfter(response.Header.Get("Retry-After"))
+	if int64(len(body)) > limit {
+		return nil, unavailable("%w: the answer is longer than %d MiB", errTooMuch, limit>>20)
 	}
 	result, err := e.open(body, id, method)
 	if response.StatusCode/100 != 2 {
@@ -157,14 +164,3 @@ func (e *endpoint) open(body []byte, id uint64, method string) (json.RawMessage,
 }
 
 func sameID(got json.RawMessage, id uint64) bool { return string(got) == strconv.FormatUint(id, 10) }
-
-// retryAfter reads the header of that name: seconds, or a date. It is 0 when there is none.
-func retryAfter(header string) time.Duration {
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(strings.TrimSpace(header), 10, 32); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(header); err == nil {
-		wait = time.Until(at)
-	}
-	return min(max(wait, 0), maxThrottle)
-}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +15,14 @@ import (
 // indexWait is how long a node that builds its transaction index is left alone.
 const indexWait = 10 * time.Second
 
+// errTooMuch marks a question that spans or finds too much; a narrower one may be answered.
+var errTooMuch = errors.New("too much was asked for")
+
 // errNoMethod marks a call that the endpoint does not offer, or not to us; the endpoint may be fine otherwise.
 var errNoMethod = errors.New("the endpoint does not offer this call")
+
+// errNoReceipt marks a transaction of a block whose receipt the endpoint does not find.
+var errNoReceipt = errors.New("has no receipt")
 
 func inconsistent(format string, args ...any) error {
 	return &settlement.LookError{Code: settlement.RPCInconsistent, Err: fmt.Errorf(format, args...)}
@@ -49,7 +56,10 @@ func (e *rpcError) Error() string {
 }
 
 func (e *rpcError) Unwrap() error {
-	if e.code == -32601 || e.status == http.StatusForbidden {
+	if e.tooMuch() {
+		return errTooMuch
+	}
+	if e.code == -32601 || e.status == http.StatusForbidden && e.method == "eth_getBlockReceipts" {
 		return errNoMethod
 	}
 	return nil
@@ -98,12 +108,11 @@ func (e *rpcError) lookCode() settlement.Code {
 		}
 		return false
 	}
-	logs := e.method == "eth_getLogs"
 	switch {
-	case logs && says("range", "results", "10k logs"): // too much was asked for; a narrower question may be answered
+	case e.tooMuch():
 		return settlement.RPCUnavailable
 	case e.status == http.StatusTooManyRequests, e.code == 429, e.code == -32016,
-		e.code == -32005 && !logs,
+		e.code == -32005,
 		says("too many requests", "rate limit", "limit exceeded", "429 "):
 		return settlement.RPCRateLimited
 	case e.indexing(), e.code == 4444, e.code == -32801, says("pruned history"):
@@ -112,6 +121,22 @@ func (e *rpcError) lookCode() settlement.Code {
 		return settlement.RPCMisconfigured
 	}
 	return settlement.RPCUnavailable
+}
+
+// tooMuch tells the refusals of a range, or of a number of logs or topics, from those of a rate.
+func (e *rpcError) tooMuch() bool {
+	if e.method != "eth_getLogs" {
+		return false
+	}
+	if e.status == http.StatusRequestEntityTooLarge {
+		return true
+	}
+	message := strings.ToLower(e.message)
+	if e.code == -32005 { // of a query for logs it means both
+		return !strings.Contains(message, "rate") && !strings.Contains(message, "request")
+	}
+	return slices.ContainsFunc([]string{"range", "results", "10k logs", "response size", "block limit", "too many logs", "max addresses", "topics", "requested blocks"},
+		func(words string) bool { return strings.Contains(message, words) })
 }
 
 // indexing reports whether the node is still building the index that finds transactions by hash.

@@ -1,11 +1,14 @@
 package evm
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/settler-pay/settler/settlement"
@@ -34,7 +37,7 @@ func TestScanOfLogs(t *testing.T) {
 		t.Errorf("transactions (-want +got):\n%s", diff)
 	}
 	if scan.Block.Number != 100 || scan.Block.Hash != paidIn || !scan.Block.Time.Equal(paidAt) ||
-		scan.Parent != settlement.BlockHash(hash("block 99")) || scan.Endpoint != "a" || len(scan.Digests) != 2 {
+		scan.Parent != settlement.BlockHash(hash("block 99")) || scan.Endpoints[0] != "a" || len(scan.Digests) != 2 {
 		t.Errorf("scan %+v", scan)
 	}
 	if got, want := n.asked(), []string{"eth_getBlockByNumber", "eth_getLogs"}; !slices.Equal(got, want) {
@@ -101,14 +104,14 @@ func TestScanRefusesContradictions(t *testing.T) {
 		{name: "the logs are null", change: func(s *scene) { s.null = []string{"eth_getLogs"} }, want: settlement.RPCUnavailable},
 		{name: "the logs are too many", change: func(s *scene) {
 			s.answer = answerRaw("eth_getLogs", 200, `{"jsonrpc":"2.0","id":ID,"error":{"code":-32005,"message":"query returned more than 10000 results"}}`)
-		}, want: settlement.RPCUnavailable},
+		}}, // the receipts have them
 
 		// The bloom and the logs disagree: the receipts are believed.
 		{name: "the logs were lost, the receipts have them", change: func(s *scene) { s.hideLogs = true }},
 		{name: "a log outside the bloom that the receipts have", change: func(s *scene) {
 			s.rebloom()
 			s.keepBloom = true
-			s.block["logsBloom"] = bloomOf(nil)
+			s.block["logsBloom"] = bloomOf([]any{fields{"address": usd.String(), "topics": []any{transferHash}}})
 		}},
 		{name: "a log outside the block", change: func(s *scene) { s.block["transactions"] = []any{} }, want: settlement.RPCInconsistent},
 		{name: "logs and receipts were lost", change: func(s *scene) {
@@ -180,7 +183,113 @@ func TestScanOfAQuietBlock(t *testing.T) {
 	if err != nil || len(scan.Transactions) != 0 {
 		t.Errorf("got %+v (%v), want an empty block", scan, err)
 	}
-	if got, want := n.asked(), []string{"eth_getBlockByNumber", "eth_getLogs"}; !slices.Equal(got, want) {
+	// The bloom rules the token out.
+	if got, want := n.asked(), []string{"eth_getBlockByNumber"}; !slices.Equal(got, want) {
 		t.Errorf("asked %v, want %v", got, want)
+	}
+}
+
+// An endpoint alone whose index of logs lags shows none to a question about few payees; asked about all, it contradicts its
+// own block. With a second endpoint that one is asked, also while native coin is waited for.
+func TestScanOfALaggingIndex(t *testing.T) {
+	t.Parallel()
+	lagging := func() *scene {
+		s := newScene()
+		s.answer = func(w http.ResponseWriter, q question) bool {
+			var filters []struct{ Topics []any }
+			raw, err := json.Marshal(q.Params)
+			if err != nil || q.Method != "eth_getLogs" || json.Unmarshal(raw, &filters) != nil || len(filters[0].Topics) < 3 {
+				return false
+			}
+			return answerResult("eth_getLogs", "", []any{})(w, question{ID: q.ID, Method: q.Method})
+		}
+		return s
+	}
+	native := func(c *Config) { c.Tokens = append(c.Tokens, nativeToken()) }
+	for _, test := range []struct {
+		name    string
+		nodes   []*scene
+		config  func(*Config)
+		watched settlement.Watched
+		asked   int // of the first node
+	}{
+		{"alone", []*scene{lagging()}, nil, watching{{usd, bob}}, 5},
+		{"beside another", []*scene{lagging(), newScene()}, nil, watching{{usd, bob}}, 2},
+		{"beside another, native coin is waited for", []*scene{lagging(), newScene()}, native, watching{{usd, bob}, {"", carol}}, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var nodes []*node
+			for _, s := range test.nodes {
+				nodes = append(nodes, startNode(t, s))
+			}
+			scan, err := startChain(t, test.config, nodes...).ScanFor(t.Context(), 100, test.watched)
+			if err != nil || len(scan.Transactions) != 1 {
+				t.Errorf("got %+v (%v), want the payment", scan, err)
+			}
+			if asked := nodes[0].asked(); len(asked) != test.asked {
+				t.Errorf("asked %v, want %d questions", asked, test.asked)
+			}
+		})
+	}
+}
+
+// A log that is in no receipt is none.
+func TestScanOfAnInventedLog(t *testing.T) {
+	t.Parallel()
+	s := newScene()
+	invented := s.log(0)
+	s.setLogs(s.transferLog(usd, alice, carol, 1_500_000))
+	s.keepBloom = true
+	s.receipt["logsBloom"], s.block["logsBloom"] = bloomOf(s.receipt["logs"].([]any)), bloomOf([]any{invented, s.log(0)})
+	s.answer = func(w http.ResponseWriter, q question) bool {
+		return q.Method == "eth_getLogs" && answerResult(q.Method, "", []any{invented})(w, question{ID: q.ID, Method: q.Method})
+	}
+	scan, err := startChain(t, nil, startNode(t, s)).ScanFor(t.Context(), 100, watching{{usd, bob}})
+	if err == nil || settlement.LookCode(err) != settlement.RPCInconsistent {
+		t.Errorf("got %+v (%v), want RPC_INCONSISTENT", scan.Transactions, err)
+	}
+}
+
+// A block whose receipts are too long to read is no reason to stop: those that count are read one by one.
+func TestScanOfAHugeBlock(t *testing.T) {
+	t.Parallel()
+	s := newScene()
+	one := clone(s.receipt).(fields)
+	var ids []any
+	receipts := make(map[string]fields)
+	for i := range fewReceipts + 1 {
+		r := clone(one).(fields)
+		id := settlement.TxID(hash(string(rune('a' + i)))).String()
+		r["transactionHash"], r["transactionIndex"] = id, hexutil.EncodeUint64(uint64(i))
+		l := r["logs"].([]any)[0].(fields)
+		l["transactionHash"], l["transactionIndex"], l["logIndex"] = id, r["transactionIndex"], r["transactionIndex"]
+		r["logsBloom"] = bloomOf(r["logs"].([]any))
+		receipts[id], ids = r, append(ids, id)
+	}
+	s.block["transactions"] = ids
+	s.answer = func(w http.ResponseWriter, q question) bool {
+		switch q.Method {
+		case "eth_getBlockReceipts":
+			_, err := w.Write(bytes.Repeat([]byte(" "), maxBlockAnswer+1))
+			return err == nil
+		case "eth_getLogs":
+			var logs []any
+			for _, id := range ids {
+				logs = append(logs, receipts[id.(string)]["logs"].([]any)[0])
+			}
+			return answerResult(q.Method, "", logs)(w, question{ID: q.ID, Method: q.Method})
+		case "eth_getTransactionReceipt":
+			return answerResult(q.Method, q.text(0), receipts[q.text(0)])(w, q)
+		}
+		return false
+	}
+	chain := startChain(t, nil, startNode(t, s))
+	scan, err := chain.ScanFor(t.Context(), 100, watching{{usd, bob}})
+	if err != nil || len(scan.Transactions) != len(ids) {
+		t.Errorf("found %d (%v), want %d", len(scan.Transactions), err, len(ids))
+	}
+	if got := states(chain); got != "a healthy" {
+		t.Errorf("states %s", got)
 	}
 }

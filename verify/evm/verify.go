@@ -1,15 +1,12 @@
 package evm
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"time"
-
-	"github.com/ethereum/go-ethereum/core/types"
+	"strings"
 
 	"github.com/settler-pay/settler/settlement"
 )
@@ -27,7 +24,12 @@ type Look struct {
 // A verdict is a fact about the payment. The error is a *settlement.LookError, means that we could not look and says
 // nothing about the payment. Not found and not yet final are pending, never errors. Every verdict about a transaction in
 // a block carries evidence; TX_UNCONFIRMED carries the transfer that will pay once the block is final, if there is one
-// and the block is known to the endpoint.
+// and the block is known to the endpoint. TX_PENDING carries the transaction's slot: a later claim that has it is answered
+// PROOF_EXPIRED (replaced) once the transaction is gone and another one is final in its place. Claim.Policy is taken from
+// the chain's own list of tokens.
+//
+// Checks are made in this order, and the first that fails is the verdict: claim, endpoint's chain, found, final and
+// canonical, success, token, payee, payer, amount, reference, not used, time.
 //
 // Source: sections 2 and 4 of the verification rules.
 func (c *Chain) Verify(ctx context.Context, claim settlement.Claim) (settlement.Verdict, error) {
@@ -40,43 +42,32 @@ func (c *Chain) Look(ctx context.Context, claim settlement.Claim) (Look, error) 
 	if code := c.refuse(claim); code != "" {
 		return Look{Verdict: settlement.Verdict{Code: code}}, nil
 	}
-	var found Look
-	absences := 0
-	err := c.ask(ctx, func(ctx context.Context, s *session) error {
-		look, err := s.look(ctx, claim)
-		if err != nil {
-			return err
-		}
-		if look.Verdict.Evidence != nil {
-			found = look
-			return nil
-		}
-		// One endpoint's null is not "it is not there"; two say so, or the only one there is.
-		if absences++; absences == 1 || look.Verdict.Code == settlement.TxPending {
-			found = look
-		}
-		if absences < 2 {
-			return errAskAnother
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errAskAnother) {
-		return Look{}, err
+	claim.Policy = c.tokens[claim.Want.Token].Policy
+	switch rule := c.ruleFor(claim.Want.Token, claim.Want.Amount); {
+	case rule.Trust.Proof:
+		return c.lookProof(ctx, claim, rule)
+	case rule.Trust.Operators > 1:
+		return c.lookQuorum(ctx, claim, rule)
+	default:
+		return c.lookSingle(ctx, claim, rule)
 	}
-	return found, nil
 }
+
+// systemPrefix begins the addresses up to 0xffff: precompiles and what chains themselves run there. Nobody has their keys.
+const systemPrefix = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // refuse is the code for a claim that no transaction of this chain can satisfy, or "".
 func (c *Chain) refuse(claim settlement.Claim) settlement.Code {
-	bad := func(a settlement.Address) bool { return len(a) != 20 }
-	switch _, listed := c.tokens[claim.Want.Token]; {
-	case claim.Valid() != "" || bad(claim.Want.Payee) || slices.ContainsFunc(claim.Payers, bad):
+	bad := func(a settlement.Address) bool { return len(a) != 20 || strings.HasPrefix(string(a), systemPrefix) }
+	switch token, listed := c.tokens[claim.Want.Token]; {
+	case claim.Valid() != "" || bad(claim.Want.Payee) || slices.ContainsFunc(claim.Payers, bad),
+		claim.Want.Authorization != "" && len(claim.Want.Authorization) != 32:
 		return settlement.IntentInvalid
 	case len(claim.TxID) != 32:
 		return settlement.ProofMalformed
 	case claim.Chain != c.id:
 		return settlement.ChainUnsupported
-	case !listed:
+	case !listed, !token.Policy.Accepts():
 		return settlement.TokenUnsupported
 	}
 	return ""
@@ -89,7 +80,7 @@ func (s *session) look(ctx context.Context, claim settlement.Claim) (Look, error
 		return Look{}, err
 	}
 	if isNull(raw) {
-		return s.absent(ctx, claim.TxID)
+		return s.absent(ctx, claim)
 	}
 	receipt, err := decodeObject(raw, "the receipt", decodeReceipt)
 	if err != nil {
@@ -98,9 +89,12 @@ func (s *session) look(ctx context.Context, claim settlement.Claim) (Look, error
 	if receipt.txid != claim.TxID {
 		return Look{}, inconsistent("the receipt is of transaction %s", receipt.txid)
 	}
-	if err := receipt.check(); err != nil {
+	if err := receipt.check(s.chain.noBlooms); err != nil {
 		return Look{}, err
 	}
+	s.said, s.facts = raw, receipt.facts()
+	s.explain("found", "in block %d, transaction %d of it, with %d logs", receipt.number, receipt.index, len(receipt.logs))
+	s.explain("coherent", "every log is where the receipt is, in order, and the bloom is that of the logs")
 	// What is final is read before the block: otherwise two nodes behind one URL could make a replaced block look final.
 	final, err := s.final(ctx)
 	if err != nil {
@@ -110,10 +104,15 @@ func (s *session) look(ctx context.Context, claim settlement.Claim) (Look, error
 	if err != nil {
 		return Look{}, err
 	}
+	return s.judge(ctx, claim, receipt, final, inBlock)
+}
+
+// judge is the rest of the procedure, from what is known of the transaction, of the block in its place, and of finality.
+func (s *session) judge(ctx context.Context, claim settlement.Claim, receipt receipt, final finality, inBlock header) (Look, error) {
 	evidence := func() *settlement.Evidence {
 		return &settlement.Evidence{
 			Chain: s.chain.id, TxID: claim.TxID.String(), Block: receipt.number, BlockHash: receipt.blockHash.String(),
-			BlockTime: inBlock.time, Finality: s.chain.finality.String(), Head: final.number,
+			BlockTime: inBlock.time, Finality: s.rule.Finality.Words(), Head: final.number, Trust: s.rule.Trust.String(),
 			TxSender: FormatAddress(receipt.sender), Endpoints: []string{s.e.name}, Digests: slices.Clone(s.digests),
 			LookedAt: s.chain.now().UTC(),
 		}
@@ -123,6 +122,8 @@ func (s *session) look(ctx context.Context, claim settlement.Claim) (Look, error
 	}
 	known := inBlock.hash == receipt.blockHash
 	isFinal := final.covers(receipt.number)
+	s.explain("final", "%s: %s, up to block %d", s.rule.Finality, yes(isFinal), final.number)
+	s.explain("canonical", "%s: block %d is %s", yes(known), receipt.number, cmp.Or(inBlock.hash.String(), "absent"))
 	switch {
 	case !isFinal && !known: // a receipt given out ahead of its block, or of a block that was replaced
 		inBlock = header{}
@@ -134,6 +135,7 @@ func (s *session) look(ctx context.Context, claim settlement.Claim) (Look, error
 		return verdict(settlement.TxReorged)
 	}
 	status := receipt.status
+	s.explain("succeeded", "%s", yes(status != nil && *status == 1))
 	switch {
 	case !isFinal && (status == nil || *status != 1):
 		return verdict(settlement.TxUnconfirmed)
@@ -153,35 +155,77 @@ func (s *session) look(ctx context.Context, claim settlement.Claim) (Look, error
 		seen = append(native, seen...)
 	}
 	judged := settlement.Judge(claim, settlement.Block{Number: receipt.number, Hash: receipt.blockHash, Time: inBlock.time}, seen)
-	if !isFinal {
-		if judged.Code != settlement.Verified {
-			judged.Transfer = nil
-		}
-		judged = settlement.Verdict{Code: settlement.TxUnconfirmed, Transfer: judged.Transfer}
+	s.explainFunnel(judged, len(seen))
+	switch {
+	case isFinal:
+	case judged.Code == settlement.Verified:
+		judged.Code = settlement.TxUnconfirmed
+	default:
+		judged = settlement.Verdict{Code: settlement.TxUnconfirmed}
 	}
 	judged.Evidence = evidence()
 	return Look{Verdict: judged, Transfers: seen}, nil
 }
 
-// absent tells a transaction that the endpoint does not know from one that waits, and from an index that lags behind.
-func (s *session) absent(ctx context.Context, txid settlement.TxID) (Look, error) {
-	raw, err := s.call(ctx, "eth_getTransactionByHash", txid.String())
+// absent tells a transaction that the endpoint does not know from one that waits, from one that another has replaced, and
+// from an index that lags behind.
+//
+// Source: step 2 and E-08 of the verification rules.
+func (s *session) absent(ctx context.Context, claim settlement.Claim) (Look, error) {
+	raw, err := s.call(ctx, "eth_getTransactionByHash", claim.TxID.String())
 	if err != nil {
 		return Look{}, err
 	}
 	if isNull(raw) {
+		gone, err := s.replaced(ctx, claim.Slot)
+		switch {
+		case err != nil:
+			return Look{}, err
+		case gone:
+			s.explain("found", "no: another transaction of its sender is final in its place")
+			return Look{Verdict: settlement.Verdict{Code: settlement.ProofExpired, Detail: settlement.Replaced}}, nil
+		}
+		s.explain("found", "no")
 		return Look{Verdict: settlement.Verdict{Code: settlement.TxNotFound}}, nil
 	}
 	tx, err := decodeObject(raw, "the transaction", decodeTransaction)
 	switch {
 	case err != nil:
 		return Look{}, err
-	case tx.txid != txid:
+	case tx.txid != claim.TxID:
 		return Look{}, inconsistent("the transaction is %s", tx.txid)
 	case tx.blockHash != "":
 		return Look{}, inconsistent("the transaction is in block %d and has no receipt", tx.number)
 	}
-	return Look{Verdict: settlement.Verdict{Code: settlement.TxPending}}, nil
+	s.explain("found", "in no block yet")
+	pending := settlement.Verdict{Code: settlement.TxPending}
+	if tx.hasNonce && tx.from != "" {
+		pending.Slot = &settlement.Slot{Sender: tx.from, Nonce: tx.nonce}
+	}
+	return Look{Verdict: pending}, nil
+}
+
+// replaced reports whether the sender has used up the slot at what is final.
+func (s *session) replaced(ctx context.Context, slot *settlement.Slot) (bool, error) {
+	if slot == nil {
+		return false, nil
+	}
+	final, err := s.final(ctx)
+	if err != nil || final.none {
+		return false, err
+	}
+	raw, err := s.call(ctx, "eth_getTransactionCount", slot.Sender.String(), hexNumber(final.number))
+	if _, refused := errors.AsType[*rpcError](err); refused && settlement.LookCode(err) != settlement.RPCRateLimited {
+		return false, nil // it keeps no state of that age, and is sound otherwise
+	}
+	if err != nil {
+		return false, err
+	}
+	count, err := quantity(raw)
+	if err != nil {
+		return false, undecodable("the sender's nonce", err)
+	}
+	return count > slot.Nonce, nil
 }
 
 // native is the value of the transaction itself, as a list of at most one transfer. Value that contracts pass on is
@@ -209,6 +253,12 @@ func (s *session) native(ctx context.Context, in receipt) ([]settlement.Transfer
 	case in.sender != "" && tx.from != in.sender:
 		return nil, inconsistent("transaction and receipt name different senders")
 	}
+	if s.rule.Trust.Proof {
+		if err := s.chain.prove(raw, &tx); err != nil {
+			return nil, err
+		}
+	}
+	s.facts += tx.facts()
 	return tx.transfers(), nil
 }
 
@@ -218,35 +268,27 @@ func (s *session) native(ctx context.Context, in receipt) ([]settlement.Transfer
 // would otherwise become a rejection, and an added one a payment.
 //
 // Source: step 3 of the verification rules.
-func (r *receipt) check() error {
-	if r.blockHash == "" || isZero(r.blockHash) || !r.hasNumber || r.number == 0 {
-		return inconsistent("the receipt names no block")
+func (r *receipt) check(noBlooms bool) error {
+	if r.blockHash == "" || isZero(r.blockHash) || !r.hasNumber || r.number == 0 || r.txid == "" {
+		return inconsistent("the receipt names no block or no transaction")
 	}
-	var bloom types.Bloom
-	for i, l := range r.logs {
-		switch {
+	txid, blockHash := [32]byte([]byte(r.txid)), [32]byte([]byte(r.blockHash))
+	for i := range r.logs {
+		switch l := &r.logs[i]; {
 		case l.removed:
 			return inconsistent("log %d was removed", l.index)
-		case l.blockHash != r.blockHash || l.number != r.number:
+		case l.blockHash != blockHash || l.number != r.number:
 			return inconsistent("log %d is of another block than its receipt", l.index)
-		case l.txid != r.txid || l.txIndex != r.index:
+		case l.txid != txid || l.txIndex != r.index:
 			return inconsistent("log %d is of another transaction than its receipt", l.index)
 		case i > 0 && l.index <= r.logs[i-1].index:
 			return inconsistent("log %d does not follow log %d", l.index, r.logs[i-1].index)
 		}
-		l.addTo(&bloom)
 	}
-	if bloom != r.bloom {
+	if !noBlooms && bloomOfLogs(r.logs) != r.bloom {
 		return inconsistent("the receipt's logsBloom is not that of its logs")
 	}
 	return nil
-}
-
-func (l *logEntry) addTo(bloom *types.Bloom) {
-	bloom.Add([]byte(l.address))
-	for _, topic := range l.topics {
-		bloom.Add([]byte(topic))
-	}
 }
 
 func isZero(hash settlement.BlockHash) bool {
@@ -257,88 +299,3 @@ func isZero(hash settlement.BlockHash) bool {
 	}
 	return true
 }
-
-// decodeObject tells an answer that is no object at all (a sentence of some gateway) from one we cannot read.
-func decodeObject[T any](raw json.RawMessage, what string, decode func(json.RawMessage) (T, error)) (T, error) {
-	if len(raw) == 0 || raw[0] != '{' {
-		var zero T
-		return zero, unavailable("%s is not an object", what)
-	}
-	value, err := decode(raw)
-	if err != nil {
-		return value, undecodable(what, err)
-	}
-	return value, nil
-}
-
-// finality is what one endpoint calls final.
-type finality struct {
-	number uint64               // the highest final block
-	hash   settlement.BlockHash // of that block; empty where the rule is a depth
-	latest uint64               // of a depth only, and of the tag "latest"
-	none   bool                 // the chain is younger than the depth: nothing is final
-	time   time.Time
-}
-
-func (f finality) covers(number uint64) bool { return !f.none && number <= f.number }
-
-// final reads the highest final block. The tag's block must not go backwards at one endpoint: that is an old answer out
-// of some cache.
-//
-// Source: step 4 and R-08 of the verification rules.
-func (s *session) final(ctx context.Context) (finality, error) {
-	rule := s.chain.finality
-	if rule.Tag == "" {
-		latest, err := s.block(ctx, "latest")
-		if err != nil {
-			return finality{}, err
-		}
-		if latest.number < rule.Depth {
-			return finality{latest: latest.number, none: true, time: latest.time}, nil
-		}
-		return finality{number: latest.number - rule.Depth, latest: latest.number, time: latest.time}, nil
-	}
-	highest := s.e.finalAtLeast(0) // before the call: a look beside this one may be told of a higher one meanwhile
-	tagged, err := s.block(ctx, rule.Tag)
-	if err != nil {
-		return finality{}, err
-	}
-	if rule.Tag != "latest" && tagged.number < highest {
-		return finality{}, inconsistent("the %s block went back from %d to %d", rule.Tag, highest, tagged.number)
-	}
-	s.e.finalAtLeast(tagged.number)
-	return finality{number: tagged.number, hash: tagged.hash, latest: tagged.number, time: tagged.time}, nil
-}
-
-// block reads the header that a tag names.
-func (s *session) block(ctx context.Context, tag string) (header, error) {
-	raw, err := s.call(ctx, "eth_getBlockByNumber", tag, false)
-	if err != nil {
-		return header{}, err
-	}
-	if isNull(raw) {
-		return header{}, &settlement.LookError{
-			Code: settlement.RPCMisconfigured, Err: fmt.Errorf("the endpoint names no %s block", tag),
-		}
-	}
-	head, err := decodeObject(raw, "the "+tag+" block", decodeHeader)
-	if err == nil && (head.hash == "" || isZero(head.hash)) {
-		err = inconsistent("the %s block has no hash", tag)
-	}
-	return head, err
-}
-
-// canonical reads the header of the block with that number; the zero header when the endpoint has none.
-func (s *session) canonical(ctx context.Context, number uint64) (header, error) {
-	raw, err := s.call(ctx, "eth_getBlockByNumber", hexNumber(number), false)
-	if err != nil || isNull(raw) {
-		return header{}, err
-	}
-	head, err := decodeObject(raw, "the block", decodeHeader)
-	if err == nil && (head.number != number || head.hash == "" || isZero(head.hash)) {
-		err = inconsistent("asked for block %d, the answer is block %d with hash %q", number, head.number, head.hash)
-	}
-	return head, err
-}
-
-func hexNumber(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }

@@ -147,6 +147,7 @@ func TestVerify(t *testing.T) {
 		{name: "the receipt is of another transaction", change: func(s *scene) { s.receipt["transactionHash"] = settlement.TxID(hash("other")).String() }, want: settlement.RPCInconsistent},
 		{name: "no block hash", change: func(s *scene) { s.receipt["blockHash"] = nil }, want: settlement.RPCInconsistent},
 		{name: "a block hash of zeros", change: func(s *scene) { s.receipt["blockHash"] = "0x" + strings.Repeat("00", 32) }, want: settlement.RPCInconsistent},
+		{name: "a block hash of zeros, and no logs", change: func(s *scene) { s.setLogs(); s.receipt["blockHash"] = "0x" + strings.Repeat("00", 32) }, want: settlement.RPCInconsistent},
 		{name: "no block number", change: func(s *scene) { s.receipt["blockNumber"] = nil }, want: settlement.RPCInconsistent},
 		{name: "block zero", change: func(s *scene) { s.receipt["blockNumber"] = "0x0" }, want: settlement.RPCInconsistent},
 		{name: "a log of another block", change: func(s *scene) { s.log(0)["blockHash"] = settlement.BlockHash(hash("other")).String() }, want: settlement.RPCInconsistent},
@@ -242,7 +243,7 @@ func TestVerifyTellsWhatItSaw(t *testing.T) {
 		Transfer: &settlement.Transfer{Token: usd, Payer: alice, Payee: bob, Amount: price, Position: "log/7", Index: 0},
 		Evidence: &settlement.Evidence{
 			Chain: testChain, TxID: payment.String(), Block: 100, BlockHash: paidIn.String(), BlockTime: paidAt, Finality: "finalized",
-			Head: 110, TxSender: FormatAddress(alice), Endpoints: []string{"a"}, LookedAt: at,
+			Head: 110, Trust: "single", TxSender: FormatAddress(alice), Endpoints: []string{"a"}, LookedAt: at,
 		},
 	}
 	same := cmp.Options{

@@ -72,7 +72,7 @@ func TestEveryPaymentThatCanComeToBeKeepsTheRules(t *testing.T) {
 	}
 }
 
-// A payment that has ended stays where it is; every other one has a way to an end.
+// A payment that has ended stays where it is, unless the chain takes back what has ended it, or the orchestrator what it took; every other one has a way to an end.
 func TestEveryStateLeadsToAnEnd(t *testing.T) {
 	t.Parallel()
 	_, outcomes := walk()
@@ -84,7 +84,7 @@ func TestEveryStateLeadsToAnEnd(t *testing.T) {
 		ends[s] = true
 		for _, e := range settlement.EventKinds {
 			for to := range outcomes[pair{s, e}].targets {
-				if to != s {
+				if to != s && e != settlement.EventPayoutBroken && e != settlement.EventPlatformDiffers {
 					t.Errorf("%s is final and %s leads to %s", s, e, to)
 				}
 			}

@@ -21,12 +21,20 @@ type outcome struct {
 func walk() ([]settlement.Payment, map[pair]outcome) {
 	// What decides about a payment's way; everything else it carries does not.
 	type key struct {
-		state, back   settlement.State
-		named, paidBy settlement.TxID
-		terms         bool
+		state, back     settlement.State
+		named, paidBy   settlement.TxID
+		terms, canceled bool
+		reorged         bool
+		custody         settlement.Custody
+		payout          settlement.Payout
+		paidOut, parts  bool
+		received        settlement.Amount
 	}
 	keyOf := func(p settlement.Payment) key {
-		return key{p.State, p.Back, p.Named, p.PaidBy, p.Terms.Payee != ""}
+		return key{
+			p.State, p.Back, p.Named, p.PaidBy, p.Terms.Payee != "", p.HasFlag(settlement.FlagCanceled), p.HasFlag(settlement.FlagReorged), p.Terms.Custody, p.Payout, p.PaidOut != "",
+			p.Terms.Parts, p.Received,
+		}
 	}
 	first := settlement.Payment{Version: 1, State: settlement.StateNew}
 	reached := []settlement.Payment{first}
@@ -58,15 +66,39 @@ func walk() ([]settlement.Payment, map[pair]outcome) {
 	return reached, outcomes
 }
 
-// events are complete events of one kind: about each of two transactions.
+// events are complete events of one kind: about each of two transactions that bring half of the price. The terms are with
+// and without a vault, for one transfer and for several.
 func events(kind settlement.EventKind) []settlement.Event {
-	terms := &settlement.Terms{
-		Token: settlement.Token{Chain: "eip155:1", Address: "token"}, Payee: "payee", ProvenPayer: "payer",
-		Amount: settlement.NewAmount(1),
-	}
 	var out []settlement.Event
+	if kind == settlement.EventIntentReady {
+		for _, custody := range []settlement.Custody{"", settlement.CustodyVault} {
+			for _, parts := range []bool{false, true} {
+				out = append(out, settlement.Event{Kind: kind, Terms: &settlement.Terms{
+					Token: settlement.Token{Chain: "eip155:1", Address: "token"}, Payee: "payee", ProvenPayer: "payer",
+					Amount: settlement.NewAmount(2), Custody: custody, Parts: parts,
+				}})
+			}
+		}
+		return out
+	}
+	half := settlement.Transfer{Amount: settlement.NewAmount(1)}
 	for _, id := range []settlement.TxID{"A", "B"} {
-		out = append(out, settlement.Event{Kind: kind, Terms: terms, TxID: id, Sighting: &settlement.Sighting{TxID: id}})
+		e := settlement.Event{
+			Kind: kind, TxID: id, Sighting: &settlement.Sighting{TxID: id, Transfer: half},
+			Proof: &settlement.PayerProof{TxID: id, Signer: "signer"}, Division: &settlement.Division{ToPayer: half.Amount},
+		}
+		if kind == settlement.EventSplitApproved {
+			e.Division.ToPayee = half.Amount
+		}
+		out = append(out, e)
+		if kind.Returns() { // of direct payments
+			e.Receiver = "receiver"
+			out = append(out, e)
+		}
+		if kind == settlement.EventPaidOut || kind == settlement.EventPayoutFailed { // what their reason is makes a difference
+			e.Reason = "REASON"
+			out = append(out, e)
+		}
 	}
 	return out
 }

@@ -13,16 +13,27 @@ import (
 )
 
 const aPIKeyByHash = `-- name: APIKeyByHash :one
-select id, marketplace, name, scope from api_keys where hash = $1 and revoked_at is null
+select k.id, k.marketplace, k.name, k.scope, k.created_at, k.person_id, p.name as person_name, p.marketplace as person_marketplace,
+       p.scope as person_scope, p.scope_since as person_scope_since
+from api_keys k
+left join persons p on p.id = k.person_id
+where k.hash = $1 and k.revoked_at is null and p.revoked_at is null
 `
 
 type APIKeyByHashRow struct {
-	ID          settlement.PaymentID
-	Marketplace *string
-	Name        string
-	Scope       string
+	ID                settlement.PaymentID
+	Marketplace       *string
+	Name              string
+	Scope             string
+	CreatedAt         time.Time
+	PersonID          *settlement.PaymentID
+	PersonName        *string
+	PersonMarketplace *string
+	PersonScope       *string
+	PersonScopeSince  *time.Time
 }
 
+// The key of a person counts while the person does.
 func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRow, error) {
 	row := q.db.QueryRow(ctx, aPIKeyByHash, hash)
 	var i APIKeyByHashRow
@@ -31,12 +42,21 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (APIKeyByHashRo
 		&i.Marketplace,
 		&i.Name,
 		&i.Scope,
+		&i.CreatedAt,
+		&i.PersonID,
+		&i.PersonName,
+		&i.PersonMarketplace,
+		&i.PersonScope,
+		&i.PersonScopeSince,
 	)
 	return i, err
 }
 
 const aPIKeys = `-- name: APIKeys :many
-select id, marketplace, name, scope, created_at, revoked_at from api_keys order by created_at, id
+select k.id, k.marketplace, k.name, k.scope, k.created_at, k.revoked_at, p.name as person_name
+from api_keys k
+left join persons p on p.id = k.person_id
+order by k.created_at, k.id
 `
 
 type APIKeysRow struct {
@@ -46,6 +66,7 @@ type APIKeysRow struct {
 	Scope       string
 	CreatedAt   time.Time
 	RevokedAt   *time.Time
+	PersonName  *string
 }
 
 func (q *Queries) APIKeys(ctx context.Context) ([]APIKeysRow, error) {
@@ -64,6 +85,7 @@ func (q *Queries) APIKeys(ctx context.Context) ([]APIKeysRow, error) {
 			&i.Scope,
 			&i.CreatedAt,
 			&i.RevokedAt,
+			&i.PersonName,
 		); err != nil {
 			return nil, err
 		}
@@ -107,8 +129,8 @@ func (q *Queries) IdempotentAnswer(ctx context.Context, arg IdempotentAnswerPara
 }
 
 const insertAPIKey = `-- name: InsertAPIKey :exec
-insert into api_keys (id, marketplace, name, scope, hash, created_at)
-values ($1, $2, $3, $4, $5, $6)
+insert into api_keys (id, marketplace, name, scope, hash, person_id, created_at)
+values ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertAPIKeyParams struct {
@@ -117,6 +139,7 @@ type InsertAPIKeyParams struct {
 	Name        string
 	Scope       string
 	Hash        []byte
+	PersonID    *settlement.PaymentID
 	Now         time.Time
 }
 
@@ -127,6 +150,35 @@ func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) erro
 		arg.Name,
 		arg.Scope,
 		arg.Hash,
+		arg.PersonID,
+		arg.Now,
+	)
+	return err
+}
+
+const insertPerson = `-- name: InsertPerson :exec
+insert into persons (id, issuer, subject, name, marketplace, scope, scope_since, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $7)
+`
+
+type InsertPersonParams struct {
+	ID          settlement.PaymentID
+	Issuer      string
+	Subject     string
+	Name        string
+	Marketplace *string
+	Scope       string
+	Now         time.Time
+}
+
+func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) error {
+	_, err := q.db.Exec(ctx, insertPerson,
+		arg.ID,
+		arg.Issuer,
+		arg.Subject,
+		arg.Name,
+		arg.Marketplace,
+		arg.Scope,
 		arg.Now,
 	)
 	return err
@@ -151,6 +203,71 @@ func (q *Queries) Pairing(ctx context.Context, arg PairingParams) (PairingRow, e
 	var i PairingRow
 	err := row.Scan(&i.PairingID, &i.Address)
 	return i, err
+}
+
+const personBySubject = `-- name: PersonBySubject :one
+select id, name, marketplace, scope, scope_since from persons
+where issuer = $1 and subject = $2 and revoked_at is null
+`
+
+type PersonBySubjectParams struct {
+	Issuer  string
+	Subject string
+}
+
+type PersonBySubjectRow struct {
+	ID          settlement.PaymentID
+	Name        string
+	Marketplace *string
+	Scope       string
+	ScopeSince  time.Time
+}
+
+func (q *Queries) PersonBySubject(ctx context.Context, arg PersonBySubjectParams) (PersonBySubjectRow, error) {
+	row := q.db.QueryRow(ctx, personBySubject, arg.Issuer, arg.Subject)
+	var i PersonBySubjectRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Marketplace,
+		&i.Scope,
+		&i.ScopeSince,
+	)
+	return i, err
+}
+
+const persons = `-- name: Persons :many
+select id, issuer, subject, name, marketplace, scope, scope_since, created_at, revoked_at from persons order by created_at, id
+`
+
+func (q *Queries) Persons(ctx context.Context) ([]Person, error) {
+	rows, err := q.db.Query(ctx, persons)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Issuer,
+			&i.Subject,
+			&i.Name,
+			&i.Marketplace,
+			&i.Scope,
+			&i.ScopeSince,
+			&i.CreatedAt,
+			&i.RevokedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const reserveIdempotencyKey = `-- name: ReserveIdempotencyKey :exec
@@ -188,6 +305,23 @@ type RevokeAPIKeyParams struct {
 
 func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, revokeAPIKey, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const revokePerson = `-- name: RevokePerson :execrows
+update persons set revoked_at = $1::timestamptz where id = $2 and revoked_at is null
+`
+
+type RevokePersonParams struct {
+	Now time.Time
+	ID  settlement.PaymentID
+}
+
+func (q *Queries) RevokePerson(ctx context.Context, arg RevokePersonParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokePerson, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -239,4 +373,29 @@ func (q *Queries) SavePairing(ctx context.Context, arg SavePairingParams) error 
 		arg.Now,
 	)
 	return err
+}
+
+const setPersonScope = `-- name: SetPersonScope :execrows
+update persons set scope = $1, scope_since = $2, marketplace = $3
+where id = $4 and revoked_at is null
+`
+
+type SetPersonScopeParams struct {
+	Scope       string
+	Now         time.Time
+	Marketplace *string
+	ID          settlement.PaymentID
+}
+
+func (q *Queries) SetPersonScope(ctx context.Context, arg SetPersonScopeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setPersonScope,
+		arg.Scope,
+		arg.Now,
+		arg.Marketplace,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -10,28 +10,6 @@ import (
 	"time"
 )
 
-const chainBlock = `-- name: ChainBlock :one
-select number, hash, time from chain_blocks where chain = $1 and number = $2
-`
-
-type ChainBlockParams struct {
-	Chain  string
-	Number int64
-}
-
-type ChainBlockRow struct {
-	Number int64
-	Hash   []byte
-	Time   time.Time
-}
-
-func (q *Queries) ChainBlock(ctx context.Context, arg ChainBlockParams) (ChainBlockRow, error) {
-	row := q.db.QueryRow(ctx, chainBlock, arg.Chain, arg.Number)
-	var i ChainBlockRow
-	err := row.Scan(&i.Number, &i.Hash, &i.Time)
-	return i, err
-}
-
 const chainBlockBefore = `-- name: ChainBlockBefore :one
 select coalesce(
     (select b.number from chain_blocks b where b.chain = $1 and b.time < $2::timestamptz order by b.number desc limit 1),
@@ -114,7 +92,9 @@ func (q *Queries) Chains(ctx context.Context) ([]ChainsRow, error) {
 }
 
 const dropChainBlocksBelow = `-- name: DropChainBlocksBelow :exec
-delete from chain_blocks where chain = $1 and number < $2
+delete from chain_blocks b
+where b.chain = $1
+  and b.number < (select max(k.number) from chain_blocks k where k.chain = $1 and k.number <= $2)
 `
 
 type DropChainBlocksBelowParams struct {
@@ -161,6 +141,28 @@ func (q *Queries) InsertChainBlock(ctx context.Context, arg InsertChainBlockPara
 		arg.Time,
 	)
 	return err
+}
+
+const lastChainBlock = `-- name: LastChainBlock :one
+select number, hash, time from chain_blocks where chain = $1 and number <= $2 order by number desc limit 1
+`
+
+type LastChainBlockParams struct {
+	Chain  string
+	Number int64
+}
+
+type LastChainBlockRow struct {
+	Number int64
+	Hash   []byte
+	Time   time.Time
+}
+
+func (q *Queries) LastChainBlock(ctx context.Context, arg LastChainBlockParams) (LastChainBlockRow, error) {
+	row := q.db.QueryRow(ctx, lastChainBlock, arg.Chain, arg.Number)
+	var i LastChainBlockRow
+	err := row.Scan(&i.Number, &i.Hash, &i.Time)
+	return i, err
 }
 
 const moveChain = `-- name: MoveChain :execrows

@@ -30,9 +30,11 @@ func (q *Queries) AuditHead(ctx context.Context) (AuditHeadRow, error) {
 
 const eventsSeen = `-- name: EventsSeen :many
 select e.payment_id, e.event_id
-from payment_events e
-join (select unnest($1::uuid[]) as payment_id, unnest($2::text[]) as event_id) wanted
-  on e.payment_id = wanted.payment_id and e.event_id = wanted.event_id
+from (select unnest($1::uuid[]) as payment_id, unnest($2::text[]) as event_id) wanted
+cross join lateral (
+    select recorded.payment_id, recorded.event_id from payment_events recorded
+    where recorded.payment_id = wanted.payment_id and recorded.event_id = wanted.event_id limit 1
+) e
 `
 
 type EventsSeenParams struct {
@@ -45,6 +47,7 @@ type EventsSeenRow struct {
 	EventID   string
 }
 
+// One look into the index for each event, whatever the table's statistics say: the limit keeps it from becoming a join.
 func (q *Queries) EventsSeen(ctx context.Context, arg EventsSeenParams) ([]EventsSeenRow, error) {
 	rows, err := q.db.Query(ctx, eventsSeen, arg.PaymentIds, arg.EventIds)
 	if err != nil {
@@ -66,7 +69,7 @@ func (q *Queries) EventsSeen(ctx context.Context, arg EventsSeenParams) ([]Event
 }
 
 const history = `-- name: History :many
-select version, event_id, kind, from_state, to_state, reason, detail, txid, at
+select version, event_id, kind, from_state, to_state, reason, detail, txid, actor, actor_name, origin, coalesce(weight, 0)::text as weight, at
 from payment_events
 where payment_id = $1
 order by version
@@ -81,6 +84,10 @@ type HistoryRow struct {
 	Reason    string
 	Detail    string
 	Txid      []byte
+	Actor     *settlement.PaymentID
+	ActorName *string
+	Origin    *string
+	Weight    string
 	At        time.Time
 }
 
@@ -102,6 +109,10 @@ func (q *Queries) History(ctx context.Context, paymentID settlement.PaymentID) (
 			&i.Reason,
 			&i.Detail,
 			&i.Txid,
+			&i.Actor,
+			&i.ActorName,
+			&i.Origin,
+			&i.Weight,
 			&i.At,
 		); err != nil {
 			return nil, err
@@ -139,10 +150,11 @@ func (q *Queries) InsertAuditBatch(ctx context.Context, arg InsertAuditBatchPara
 }
 
 const insertEvents = `-- name: InsertEvents :exec
-insert into payment_events (payment_id, version, event_id, kind, from_state, to_state, reason, detail, txid, audit_seq, at)
+insert into payment_events (payment_id, version, event_id, kind, from_state, to_state, reason, detail, txid, actor, actor_name, origin, weight, audit_seq, at)
 select unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[]),
        unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
-       unnest($9::bytea[]), $10::bigint, $11::timestamptz
+       unnest($9::bytea[]), nullif(unnest($10::text[]), '')::uuid, nullif(unnest($11::text[]), ''), nullif(unnest($12::text[]), ''),
+       nullif(unnest($13::text[]), '')::numeric, $14::bigint, $15::timestamptz
 `
 
 type InsertEventsParams struct {
@@ -155,6 +167,10 @@ type InsertEventsParams struct {
 	Reasons    []string
 	Details    []string
 	Txids      [][]byte
+	Actors     []string
+	ActorNames []string
+	Origins    []string
+	Weights    []string
 	AuditSeq   int64
 	At         time.Time
 }
@@ -170,6 +186,10 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) erro
 		arg.Reasons,
 		arg.Details,
 		arg.Txids,
+		arg.Actors,
+		arg.ActorNames,
+		arg.Origins,
+		arg.Weights,
 		arg.AuditSeq,
 		arg.At,
 	)

@@ -91,7 +91,8 @@ func (q *Queries) InsertInbox(ctx context.Context, arg InsertInboxParams) (int64
 
 const saveInbox = `-- name: SaveInbox :exec
 update inbox i
-set done_at = case when n.problem = '' then $1::timestamptz end, problem = n.problem, due_at = n.due_at, attempts = i.attempts + 1
+set done_at = case when n.problem = '' then $1::timestamptz end, problem = n.problem, due_at = n.due_at,
+    attempts = i.attempts + case when n.due_at < '9998-01-01 00:00:00+00' then 1 else 0 end
 from (select unnest($2::text[]) as marketplace, unnest($3::text[]) as webhook_id,
              unnest($4::text[]) as problem, unnest($5::timestamptz[]) as due_at) n
 where i.marketplace = n.marketplace and i.webhook_id = n.webhook_id and i.done_at is null
@@ -155,6 +156,31 @@ func (q *Queries) TakeDueInbox(ctx context.Context, arg TakeDueInboxParams) ([]T
 		return nil, err
 	}
 	return items, nil
+}
+
+const unparkInbox = `-- name: UnparkInbox :execrows
+update inbox i
+set due_at = $1::timestamptz
+from (select oldest.marketplace, oldest.webhook_id
+      from (select unnest($2::text[]) as marketplace, unnest($3::integer[]) as row_limit) m
+      cross join lateral (select q.marketplace, q.webhook_id from inbox q
+                          where q.marketplace = m.marketplace and q.done_at is null and q.due_at = '9998-01-01 00:00:00+00'
+                          order by q.received_at limit m.row_limit for update skip locked) oldest) parked
+where i.marketplace = parked.marketplace and i.webhook_id = parked.webhook_id
+`
+
+type UnparkInboxParams struct {
+	Now          time.Time
+	Marketplaces []string
+	RowLimits    []int32
+}
+
+func (q *Queries) UnparkInbox(ctx context.Context, arg UnparkInboxParams) (int64, error) {
+	result, err := q.db.Exec(ctx, unparkInbox, arg.Now, arg.Marketplaces, arg.RowLimits)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const unreadInbox = `-- name: UnreadInbox :many

@@ -3,3 +3,41 @@
 //   sqlc v1.31.1
 
 package sqlcgen
+
+import (
+	"time"
+
+	"github.com/settler-pay/settler/settlement"
+)
+
+// Kill switch: while a row stands, everything is seen and nothing is moved.
+type Halt struct {
+	// CAIP-2 chain id, or * for all chains.
+	Scope string
+	// Who or what halted, and why, for people.
+	Reason string
+	// When.
+	HaltedAt time.Time
+}
+
+// People who may use the API. Who has two keys is still one person.
+type Person struct {
+	// UUIDv7.
+	ID settlement.PaymentID
+	// OpenID Connect issuer that vouches for the person.
+	Issuer string
+	// The issuer's own name of the person (claim sub).
+	Subject string
+	// Name for people.
+	Name string
+	// Marketplace that the person reaches; null for all.
+	Marketplace *string
+	// read, operate or admin; each includes the one before.
+	Scope string
+	// Since when the person has the scope.
+	ScopeSince time.Time
+	// When the person was added.
+	CreatedAt time.Time
+	// When the person was revoked, with all keys; null while it counts.
+	RevokedAt *time.Time
+}

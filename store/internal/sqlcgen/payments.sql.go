@@ -19,11 +19,15 @@ set job_id = $1::bigint,
     posting_since = case when $3::boolean then coalesce(old.posting_since, $4::timestamptz) else old.posting_since end
 from (select q.id, q.posting_since, q.attempts, q.due_at from payments q
       where q.id = any($5::uuid[]) and q.state = any($6::text[])
-        and (q.named_txid is not null or q.state in ('new', 'verified'))
+        and (q.named_txid is not null or q.state in ('new', 'verified', 'frozen', 'release_pending', 'refund_pending', 'split_pending'))
         and (q.job_id is null or q.job_id = $1::bigint or q.due_at <= $4::timestamptz)
       order by q.id for update) old
 where p.id = old.id
-returning p.id, p.version, (old.posting_since is not null)::boolean as was_posting, old.attempts
+returning p.id, p.marketplace, p.order_id, p.machine_id, p.version, p.state, p.back, p.flags, p.reason, p.detail, p.rail,
+       p.chain, p.token, p.token_symbol, p.token_decimals, p.payee, coalesce(p.amount, 0)::text as amount, p.rounded, p.proven_payer, p.named_payer,
+       p.reference, p.not_before, p.from_block, p.deadline, p.grace_seconds, p.named_txid, p.paid_by, p.platform, p.observed, p.custody, p.payout, p.paid_out,
+       p.under_by::text as under_by, p.over_by::text as over_by, p.parts, p.late_seconds, p.any_payer, p.received::text as received, p.created_at, p.updated_at,
+       (old.posting_since is not null)::boolean as was_posting, old.attempts, p.named_sender, coalesce(p.named_nonce, 0)::text as named_nonce
 `
 
 type ClaimPaymentsParams struct {
@@ -36,14 +40,54 @@ type ClaimPaymentsParams struct {
 }
 
 type ClaimPaymentsRow struct {
-	ID         settlement.PaymentID
-	Version    int64
-	WasPosting bool
-	Attempts   int32
+	ID            settlement.PaymentID
+	Marketplace   string
+	OrderID       string
+	MachineID     string
+	Version       int64
+	State         string
+	Back          string
+	Flags         []string
+	Reason        string
+	Detail        string
+	Rail          string
+	Chain         *string
+	Token         []byte
+	TokenSymbol   *string
+	TokenDecimals *int16
+	Payee         []byte
+	Amount        string
+	Rounded       bool
+	ProvenPayer   []byte
+	NamedPayer    []byte
+	Reference     []byte
+	NotBefore     *time.Time
+	FromBlock     *int64
+	Deadline      *time.Time
+	GraceSeconds  *int32
+	NamedTxid     []byte
+	PaidBy        []byte
+	Platform      string
+	Observed      bool
+	Custody       string
+	Payout        string
+	PaidOut       []byte
+	UnderBy       string
+	OverBy        string
+	Parts         bool
+	LateSeconds   int32
+	AnyPayer      bool
+	Received      string
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	WasPosting    bool
+	Attempts      int32
+	NamedSender   []byte
+	NamedNonce    string
 }
 
 // A payment is worked on by one job at a time. A job that is run again after a crash goes on at once; another waits
-// until the lease in due_at is over. Beside these two states a payment has work only while a transaction is named: a job
+// until the lease in due_at is over. Beside these states a payment has work only while a transaction is named: a job
 // that comes late must not leave a lease on one that merely waits. A due time that is nearly the lease stays, because
 // changing it would rewrite every index of the row.
 func (q *Queries) ClaimPayments(ctx context.Context, arg ClaimPaymentsParams) ([]ClaimPaymentsRow, error) {
@@ -64,9 +108,49 @@ func (q *Queries) ClaimPayments(ctx context.Context, arg ClaimPaymentsParams) ([
 		var i ClaimPaymentsRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.Marketplace,
+			&i.OrderID,
+			&i.MachineID,
 			&i.Version,
+			&i.State,
+			&i.Back,
+			&i.Flags,
+			&i.Reason,
+			&i.Detail,
+			&i.Rail,
+			&i.Chain,
+			&i.Token,
+			&i.TokenSymbol,
+			&i.TokenDecimals,
+			&i.Payee,
+			&i.Amount,
+			&i.Rounded,
+			&i.ProvenPayer,
+			&i.NamedPayer,
+			&i.Reference,
+			&i.NotBefore,
+			&i.FromBlock,
+			&i.Deadline,
+			&i.GraceSeconds,
+			&i.NamedTxid,
+			&i.PaidBy,
+			&i.Platform,
+			&i.Observed,
+			&i.Custody,
+			&i.Payout,
+			&i.PaidOut,
+			&i.UnderBy,
+			&i.OverBy,
+			&i.Parts,
+			&i.LateSeconds,
+			&i.AnyPayer,
+			&i.Received,
+			&i.CreatedAt,
+			&i.UpdatedAt,
 			&i.WasPosting,
 			&i.Attempts,
+			&i.NamedSender,
+			&i.NamedNonce,
 		); err != nil {
 			return nil, err
 		}
@@ -78,10 +162,22 @@ func (q *Queries) ClaimPayments(ctx context.Context, arg ClaimPaymentsParams) ([
 	return items, nil
 }
 
+const endWatch = `-- name: EndWatch :exec
+update payments
+set watch_over = true, due_at = '9999-01-01 00:00:00+00', changed_xid = pg_current_xact_id()
+where id = any($1::uuid[]) and finished_at is not null
+`
+
+// Only of final payments: nothing that could still be paid is left alone.
+func (q *Queries) EndWatch(ctx context.Context, ids []settlement.PaymentID) error {
+	_, err := q.db.Exec(ctx, endWatch, ids)
+	return err
+}
+
 const insertPayments = `-- name: InsertPayments :many
-insert into payments (id, marketplace, order_id, machine_id, version, state, rail, pay_token_hash, due_at, created_at, updated_at)
+insert into payments (id, marketplace, order_id, machine_id, version, state, rail, pay_token_hash, due_at, created_at, updated_at, state_since)
 select unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
-       1, 'new', unnest($5::text[]), unnest($6::bytea[]), $7::timestamptz, $8::timestamptz, $8::timestamptz
+       1, 'new', unnest($5::text[]), unnest($6::bytea[]), $7::timestamptz, $8::timestamptz, $8::timestamptz, $8::timestamptz
 on conflict on constraint payments_one_per_order do nothing
 returning id
 `
@@ -126,59 +222,11 @@ func (q *Queries) InsertPayments(ctx context.Context, arg InsertPaymentsParams) 
 	return items, nil
 }
 
-const listPaymentIDs = `-- name: ListPaymentIDs :many
-select id from payments
-where ($1::boolean or marketplace = $2::text)
-  and ($3::text = '' or state = $3::text)
-  and ($4::text = '' or $4::text = any(flags))
-  and ($5::text = '' or order_id = $5::text)
-  and id > $6::uuid
-order by id
-limit $7::integer
-`
-
-type ListPaymentIDsParams struct {
-	AllMarketplaces bool
-	Marketplace     string
-	State           string
-	Flag            string
-	OrderID         string
-	After           settlement.PaymentID
-	RowLimit        int32
-}
-
-func (q *Queries) ListPaymentIDs(ctx context.Context, arg ListPaymentIDsParams) ([]settlement.PaymentID, error) {
-	rows, err := q.db.Query(ctx, listPaymentIDs,
-		arg.AllMarketplaces,
-		arg.Marketplace,
-		arg.State,
-		arg.Flag,
-		arg.OrderID,
-		arg.After,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []settlement.PaymentID
-	for rows.Next() {
-		var id settlement.PaymentID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const lockPayments = `-- name: LockPayments :many
 select id, marketplace, order_id, machine_id, version, state, back, flags, reason, detail, rail,
        chain, token, token_symbol, token_decimals, payee, coalesce(amount, 0)::text as amount, rounded, proven_payer, named_payer,
-       not_before, from_block, deadline, grace_seconds, named_txid, paid_by, platform, observed, created_at, updated_at
+       reference, not_before, from_block, deadline, grace_seconds, named_txid, paid_by, platform, observed, custody, payout, paid_out,
+       under_by::text as under_by, over_by::text as over_by, parts, late_seconds, any_payer, received::text as received, created_at, updated_at
 from payments
 where id = any($1::uuid[])
 order by id
@@ -206,6 +254,7 @@ type LockPaymentsRow struct {
 	Rounded       bool
 	ProvenPayer   []byte
 	NamedPayer    []byte
+	Reference     []byte
 	NotBefore     *time.Time
 	FromBlock     *int64
 	Deadline      *time.Time
@@ -214,6 +263,15 @@ type LockPaymentsRow struct {
 	PaidBy        []byte
 	Platform      string
 	Observed      bool
+	Custody       string
+	Payout        string
+	PaidOut       []byte
+	UnderBy       string
+	OverBy        string
+	Parts         bool
+	LateSeconds   int32
+	AnyPayer      bool
+	Received      string
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -248,6 +306,7 @@ func (q *Queries) LockPayments(ctx context.Context, ids []settlement.PaymentID) 
 			&i.Rounded,
 			&i.ProvenPayer,
 			&i.NamedPayer,
+			&i.Reference,
 			&i.NotBefore,
 			&i.FromBlock,
 			&i.Deadline,
@@ -256,6 +315,15 @@ func (q *Queries) LockPayments(ctx context.Context, ids []settlement.PaymentID) 
 			&i.PaidBy,
 			&i.Platform,
 			&i.Observed,
+			&i.Custody,
+			&i.Payout,
+			&i.PaidOut,
+			&i.UnderBy,
+			&i.OverBy,
+			&i.Parts,
+			&i.LateSeconds,
+			&i.AnyPayer,
+			&i.Received,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {
@@ -269,9 +337,12 @@ func (q *Queries) LockPayments(ctx context.Context, ids []settlement.PaymentID) 
 	return items, nil
 }
 
-const openForTransfers = `-- name: OpenForTransfers :many
-select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer,
-       p.not_before, p.from_block, p.deadline, p.grace_seconds
+const openAtPrice = `-- name: OpenAtPrice :many
+select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer, p.reference,
+       p.not_before, p.from_block, p.deadline, p.grace_seconds, p.custody, p.under_by::text as under_by, p.over_by::text as over_by, p.parts,
+       p.late_seconds, p.any_payer, p.received::text as received,
+       exists (select from payer_proofs f
+               where f.chain = wanted.chain and f.txid = wanted.txid and f.signer = wanted.payer and f.payment_id = p.id)::boolean as signed
 from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
              unnest($4::bytea[]) as payer, unnest($5::bytea[]) as payee, unnest($6::text[])::numeric as amount,
              unnest($7::bigint[]) as block_number,
@@ -279,7 +350,128 @@ from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3:
 cross join lateral (
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
-       and q.proven_payer = wanted.payer and q.amount = wanted.amount and q.from_block < wanted.block_number limit 11)
+       and q.proven_payer = wanted.payer and q.due = wanted.amount and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payer_proofs f join payments q on q.id = f.payment_id
+     where f.chain = wanted.chain and f.txid = wanted.txid and f.signer = wanted.payer
+       and q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.due = wanted.amount and q.from_block < wanted.block_number limit 11)
+) candidate
+join payments p on p.id = candidate.id
+`
+
+type OpenAtPriceParams struct {
+	Ns           []int32
+	Chains       []string
+	Tokens       [][]byte
+	Payers       [][]byte
+	Payees       [][]byte
+	Amounts      []string
+	BlockNumbers []int64
+	Txids        [][]byte
+}
+
+type OpenAtPriceRow struct {
+	N             int32
+	ID            settlement.PaymentID
+	Open          bool
+	TokenSymbol   *string
+	TokenDecimals *int16
+	Amount        string
+	ProvenPayer   []byte
+	NamedPayer    []byte
+	Reference     []byte
+	NotBefore     *time.Time
+	FromBlock     *int64
+	Deadline      *time.Time
+	GraceSeconds  *int32
+	Custody       string
+	UnderBy       string
+	OverBy        string
+	Parts         bool
+	LateSeconds   int32
+	AnyPayer      bool
+	Received      string
+	Signed        bool
+}
+
+// For each transfer the open payments that miss exactly its amount, and whose proven payer pays it or for which the payer has
+// signed its transaction. Cut: more than one is ambiguous in any case.
+func (q *Queries) OpenAtPrice(ctx context.Context, arg OpenAtPriceParams) ([]OpenAtPriceRow, error) {
+	rows, err := q.db.Query(ctx, openAtPrice,
+		arg.Ns,
+		arg.Chains,
+		arg.Tokens,
+		arg.Payers,
+		arg.Payees,
+		arg.Amounts,
+		arg.BlockNumbers,
+		arg.Txids,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenAtPriceRow
+	for rows.Next() {
+		var i OpenAtPriceRow
+		if err := rows.Scan(
+			&i.N,
+			&i.ID,
+			&i.Open,
+			&i.TokenSymbol,
+			&i.TokenDecimals,
+			&i.Amount,
+			&i.ProvenPayer,
+			&i.NamedPayer,
+			&i.Reference,
+			&i.NotBefore,
+			&i.FromBlock,
+			&i.Deadline,
+			&i.GraceSeconds,
+			&i.Custody,
+			&i.UnderBy,
+			&i.OverBy,
+			&i.Parts,
+			&i.LateSeconds,
+			&i.AnyPayer,
+			&i.Received,
+			&i.Signed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openForTransfers = `-- name: OpenForTransfers :many
+select wanted.n::integer as n, p.id, p.open, p.token_symbol, p.token_decimals, p.amount::text as amount, p.proven_payer, p.named_payer, p.reference,
+       p.not_before, p.from_block, p.deadline, p.grace_seconds, p.custody, p.under_by::text as under_by, p.over_by::text as over_by, p.parts,
+       p.late_seconds, p.any_payer, p.received::text as received,
+       exists (select from payer_proofs f
+               where f.chain = wanted.chain and f.txid = wanted.txid and f.signer = wanted.payer and f.payment_id = p.id)::boolean as signed
+from (select unnest($1::integer[]) as n, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
+             unnest($4::bytea[]) as payer, unnest($5::bytea[]) as payee, unnest($6::text[])::numeric as amount,
+             unnest($7::bigint[]) as block_number,
+             unnest($8::bytea[]) as txid) wanted
+cross join lateral (
+    (select q.id from payer_proofs f join payments q on q.id = f.payment_id
+     where f.chain = wanted.chain and f.txid = wanted.txid and f.signer = wanted.payer
+       and q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.due = wanted.amount and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payer_proofs f join payments q on q.id = f.payment_id
+     where f.chain = wanted.chain and f.txid = wanted.txid and f.signer = wanted.payer
+       and q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.from_block < wanted.block_number limit 11)
+    union
+    (select q.id from payments q
+     where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.proven_payer = wanted.payer and q.due = wanted.amount and q.from_block < wanted.block_number limit 11)
     union
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
@@ -287,7 +479,7 @@ cross join lateral (
     union
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
-       and q.named_payer = wanted.payer and q.amount = wanted.amount and q.from_block < wanted.block_number limit 11)
+       and q.named_payer = wanted.payer and q.due = wanted.amount and q.from_block < wanted.block_number limit 11)
     union
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
@@ -295,7 +487,7 @@ cross join lateral (
     union
     (select q.id from payments q
      where q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
-       and q.amount = wanted.amount and q.from_block < wanted.block_number limit 3)
+       and q.due = wanted.amount and q.from_block < wanted.block_number limit 3)
     union
     (select q.id from payments q
      where q.watched and not q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
@@ -306,20 +498,32 @@ cross join lateral (
      where q.watched and not q.open and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
        and q.named_payer = wanted.payer and q.from_block < wanted.block_number and q.amount = wanted.amount
        and q.paid_by is distinct from wanted.txid limit 2)
+    union
+    (select q.id
+     from (select unnest($9::integer[]) as n, unnest($10::bytea[]) as key) named
+     join payments q on q.reference = named.key
+     where named.n = wanted.n and q.watched and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.from_block < wanted.block_number and (q.open or q.paid_by is distinct from wanted.txid))
+    union
+    (select q.id from payments q
+     where q.custody = 'vault' and q.watched and q.chain = wanted.chain and q.token = wanted.token and q.payee = wanted.payee
+       and q.from_block < wanted.block_number and (q.open or q.paid_by is distinct from wanted.txid))
 ) candidate
 join payments p on p.id = candidate.id
 order by n, p.id
 `
 
 type OpenForTransfersParams struct {
-	Ns           []int32
-	Chains       []string
-	Tokens       [][]byte
-	Payers       [][]byte
-	Payees       [][]byte
-	Amounts      []string
-	BlockNumbers []int64
-	Txids        [][]byte
+	Ns            []int32
+	Chains        []string
+	Tokens        [][]byte
+	Payers        [][]byte
+	Payees        [][]byte
+	Amounts       []string
+	BlockNumbers  []int64
+	Txids         [][]byte
+	RefNs         []int32
+	ReferenceKeys [][]byte
 }
 
 type OpenForTransfersRow struct {
@@ -331,15 +535,26 @@ type OpenForTransfersRow struct {
 	Amount        string
 	ProvenPayer   []byte
 	NamedPayer    []byte
+	Reference     []byte
 	NotBefore     *time.Time
 	FromBlock     *int64
 	Deadline      *time.Time
 	GraceSeconds  *int32
+	Custody       string
+	UnderBy       string
+	OverBy        string
+	Parts         bool
+	LateSeconds   int32
+	AnyPayer      bool
+	Received      string
+	Signed        bool
 }
 
-// For each transfer the payments it could pay: by proven payer, by named payer, and by amount alone. Each list is cut:
-// more than the cut is ambiguous in any case. The price has lists of its own, so that the order at the price is found
-// however many others its payer has open. Last those that are settled and would be paid twice.
+// For each transfer the payments it could pay: by what its payer signed, by proven payer, by named payer, and by amount
+// alone. Each list is cut: more than the cut is ambiguous in any case. The price has lists of its own, so that the order at
+// the price is found however many others its payer has open. Then those that are settled and would be paid twice, and last
+// those whose reference the transfer names: ref_ns and reference_keys are pairs of a transfer's n and a key that it names;
+// and the one whose vault it is paid into.
 func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersParams) ([]OpenForTransfersRow, error) {
 	rows, err := q.db.Query(ctx, openForTransfers,
 		arg.Ns,
@@ -350,6 +565,8 @@ func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersPara
 		arg.Amounts,
 		arg.BlockNumbers,
 		arg.Txids,
+		arg.RefNs,
+		arg.ReferenceKeys,
 	)
 	if err != nil {
 		return nil, err
@@ -367,10 +584,19 @@ func (q *Queries) OpenForTransfers(ctx context.Context, arg OpenForTransfersPara
 			&i.Amount,
 			&i.ProvenPayer,
 			&i.NamedPayer,
+			&i.Reference,
 			&i.NotBefore,
 			&i.FromBlock,
 			&i.Deadline,
 			&i.GraceSeconds,
+			&i.Custody,
+			&i.UnderBy,
+			&i.OverBy,
+			&i.Parts,
+			&i.LateSeconds,
+			&i.AnyPayer,
+			&i.Received,
+			&i.Signed,
 		); err != nil {
 			return nil, err
 		}
@@ -434,7 +660,8 @@ func (q *Queries) PaymentIDsOfOrders(ctx context.Context, arg PaymentIDsOfOrders
 const payments = `-- name: Payments :many
 select id, marketplace, order_id, machine_id, version, state, back, flags, reason, detail, rail,
        chain, token, token_symbol, token_decimals, payee, coalesce(amount, 0)::text as amount, rounded, proven_payer, named_payer,
-       not_before, from_block, deadline, grace_seconds, named_txid, paid_by, platform, observed, created_at, updated_at
+       reference, not_before, from_block, deadline, grace_seconds, named_txid, paid_by, platform, observed, custody, payout, paid_out,
+       under_by::text as under_by, over_by::text as over_by, parts, late_seconds, any_payer, received::text as received, created_at, updated_at
 from payments
 where id = any($1::uuid[])
 order by id
@@ -461,6 +688,7 @@ type PaymentsRow struct {
 	Rounded       bool
 	ProvenPayer   []byte
 	NamedPayer    []byte
+	Reference     []byte
 	NotBefore     *time.Time
 	FromBlock     *int64
 	Deadline      *time.Time
@@ -469,6 +697,15 @@ type PaymentsRow struct {
 	PaidBy        []byte
 	Platform      string
 	Observed      bool
+	Custody       string
+	Payout        string
+	PaidOut       []byte
+	UnderBy       string
+	OverBy        string
+	Parts         bool
+	LateSeconds   int32
+	AnyPayer      bool
+	Received      string
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -503,6 +740,7 @@ func (q *Queries) Payments(ctx context.Context, ids []settlement.PaymentID) ([]P
 			&i.Rounded,
 			&i.ProvenPayer,
 			&i.NamedPayer,
+			&i.Reference,
 			&i.NotBefore,
 			&i.FromBlock,
 			&i.Deadline,
@@ -511,6 +749,15 @@ func (q *Queries) Payments(ctx context.Context, ids []settlement.PaymentID) ([]P
 			&i.PaidBy,
 			&i.Platform,
 			&i.Observed,
+			&i.Custody,
+			&i.Payout,
+			&i.PaidOut,
+			&i.UnderBy,
+			&i.OverBy,
+			&i.Parts,
+			&i.LateSeconds,
+			&i.AnyPayer,
+			&i.Received,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {
@@ -526,10 +773,12 @@ func (q *Queries) Payments(ctx context.Context, ids []settlement.PaymentID) ([]P
 
 const postponePayments = `-- name: PostponePayments :exec
 update payments p
-set due_at = n.due_at, attempts = p.attempts + 1, job_id = null,
-    posting_since = case when n.unknown then p.posting_since end
+set due_at = n.due_at, attempts = p.attempts + case when n.due_at < '9998-01-01 00:00:00+00' then 1 else 0 end, job_id = null,
+    posting_since = case when n.unknown then p.posting_since end,
+    named_sender = coalesce(n.sender, p.named_sender), named_nonce = case when n.sender is null then p.named_nonce else n.nonce::numeric end
 from (select unnest($2::uuid[]) as id, unnest($3::bigint[]) as version,
-             unnest($4::timestamptz[]) as due_at, unnest($5::boolean[]) as unknown) n
+             unnest($4::timestamptz[]) as due_at, unnest($5::boolean[]) as unknown,
+             unnest($6::bytea[]) as sender, unnest($7::text[]) as nonce) n
 where p.id = n.id and p.version = n.version and p.job_id = $1::bigint
 `
 
@@ -539,6 +788,8 @@ type PostponePaymentsParams struct {
 	Versions []int64
 	DueAts   []time.Time
 	Unknowns []bool
+	Senders  [][]byte
+	Nonces   []string
 }
 
 // The version guards against a payment that has moved on since, the job against one that another job has taken over.
@@ -549,7 +800,37 @@ func (q *Queries) PostponePayments(ctx context.Context, arg PostponePaymentsPara
 		arg.Versions,
 		arg.DueAts,
 		arg.Unknowns,
+		arg.Senders,
+		arg.Nonces,
 	)
+	return err
+}
+
+const redatePayments = `-- name: RedatePayments :exec
+update payments p
+set due_at = n.due_at
+from (select unnest($1::uuid[]) as id, unnest($2::bigint[]) as version, unnest($3::timestamptz[]) as due_at) n
+where p.id = n.id and p.version = n.version
+`
+
+type RedatePaymentsParams struct {
+	Ids      []settlement.PaymentID
+	Versions []int64
+	DueAts   []time.Time
+}
+
+// Of payments that were taken as due and are not.
+func (q *Queries) RedatePayments(ctx context.Context, arg RedatePaymentsParams) error {
+	_, err := q.db.Exec(ctx, redatePayments, arg.Ids, arg.Versions, arg.DueAts)
+	return err
+}
+
+const restPayments = `-- name: RestPayments :exec
+update payments set due_at = '9999-01-01 00:00:00+00' where id = any($1::uuid[])
+`
+
+func (q *Queries) RestPayments(ctx context.Context, ids []settlement.PaymentID) error {
+	_, err := q.db.Exec(ctx, restPayments, ids)
 	return err
 }
 
@@ -557,15 +838,19 @@ const savePayments = `-- name: SavePayments :execrows
 update payments p
 set version = n.version, state = n.state, back = n.back, flags = string_to_array(n.flags, ','),
     reason = n.reason, detail = n.detail, named_txid = n.named_txid, paid_by = n.paid_by, platform = n.platform,
-    observed = n.observed, due_at = n.due_at, attempts = 0, job_id = null, posting_since = null,
-    changed_xid = pg_current_xact_id(), updated_at = $1::timestamptz,
+    observed = n.observed, payout = n.payout, paid_out = n.paid_out, received = n.received::numeric, due_at = n.due_at, attempts = 0, job_id = null, posting_since = null,
+    named_sender = case when n.named_txid = p.named_txid then p.named_sender end,
+    named_nonce = case when n.named_txid = p.named_txid then p.named_nonce end,
+    updated_at = $1::timestamptz,
+    state_since = case when n.state = p.state then p.state_since else $1::timestamptz end,
     finished_at = case when n.state in ('released', 'refunded', 'split', 'closed') then coalesce(p.finished_at, $1::timestamptz) end
 from (select unnest($2::uuid[]) as id, unnest($3::bigint[]) as version, unnest($4::text[]) as state,
              unnest($5::text[]) as back, unnest($6::text[]) as flags, unnest($7::text[]) as reason,
              unnest($8::text[]) as detail, unnest($9::bytea[]) as named_txid,
              unnest($10::bytea[]) as paid_by, unnest($11::text[]) as platform,
-             unnest($12::boolean[]) as observed, unnest($13::timestamptz[]) as due_at,
-             unnest($14::bigint[]) as old_version) n
+             unnest($12::boolean[]) as observed, unnest($13::text[]) as payout,
+             unnest($14::bytea[]) as paid_out, unnest($15::text[]) as received, unnest($16::timestamptz[]) as due_at,
+             unnest($17::bigint[]) as old_version) n
 where p.id = n.id and p.version = n.old_version
 `
 
@@ -582,6 +867,9 @@ type SavePaymentsParams struct {
 	PaidBys     [][]byte
 	Platforms   []string
 	Observeds   []bool
+	Payouts     []string
+	PaidOuts    [][]byte
+	Receiveds   []string
 	DueAts      []time.Time
 	OldVersions []int64
 }
@@ -600,6 +888,9 @@ func (q *Queries) SavePayments(ctx context.Context, arg SavePaymentsParams) (int
 		arg.PaidBys,
 		arg.Platforms,
 		arg.Observeds,
+		arg.Payouts,
+		arg.PaidOuts,
+		arg.Receiveds,
 		arg.DueAts,
 		arg.OldVersions,
 	)
@@ -612,33 +903,45 @@ func (q *Queries) SavePayments(ctx context.Context, arg SavePaymentsParams) (int
 const setTerms = `-- name: SetTerms :execrows
 update payments p
 set chain = n.chain, token = n.token, token_symbol = n.token_symbol, token_decimals = n.token_decimals, payee = n.payee,
-    amount = n.amount::numeric, rounded = n.rounded, proven_payer = n.proven_payer, named_payer = n.named_payer,
-    not_before = n.not_before, from_block = n.from_block, deadline = n.deadline, grace_seconds = n.grace_seconds,
-    opened_xid = pg_current_xact_id()
+    amount = n.amount::numeric, rounded = n.rounded, proven_payer = n.proven_payer, named_payer = n.named_payer, reference = n.reference,
+    not_before = n.not_before, from_block = n.from_block, deadline = n.deadline, grace_seconds = n.grace_seconds, custody = n.custody,
+    under_by = n.under_by::numeric, over_by = n.over_by::numeric, parts = n.parts, late_seconds = n.late_seconds, any_payer = n.any_payer,
+    opened_xid = pg_current_xact_id(), changed_xid = pg_current_xact_id()
 from (select unnest($1::uuid[]) as id, unnest($2::text[]) as chain, unnest($3::bytea[]) as token,
              unnest($4::text[]) as token_symbol, unnest($5::smallint[]) as token_decimals,
              unnest($6::bytea[]) as payee, unnest($7::text[]) as amount, unnest($8::boolean[]) as rounded,
              unnest($9::bytea[]) as proven_payer, unnest($10::bytea[]) as named_payer,
-             unnest($11::timestamptz[]) as not_before, unnest($12::bigint[]) as from_block,
-             unnest($13::timestamptz[]) as deadline, unnest($14::integer[]) as grace_seconds) n
+             unnest($11::bytea[]) as reference,
+             unnest($12::timestamptz[]) as not_before, unnest($13::bigint[]) as from_block,
+             unnest($14::timestamptz[]) as deadline, unnest($15::integer[]) as grace_seconds,
+             unnest($16::text[]) as custody, unnest($17::text[]) as under_by,
+             unnest($18::text[]) as over_by, unnest($19::boolean[]) as parts,
+             unnest($20::integer[]) as late_seconds, unnest($21::boolean[]) as any_payer) n
 where p.id = n.id and p.payee is null
 `
 
 type SetTermsParams struct {
-	Ids           []settlement.PaymentID
-	Chains        []string
-	Tokens        [][]byte
-	TokenSymbols  []string
-	TokenDecimals []int16
-	Payees        [][]byte
-	Amounts       []string
-	Roundeds      []bool
-	ProvenPayers  [][]byte
-	NamedPayers   [][]byte
-	NotBefores    []time.Time
-	FromBlocks    []int64
-	Deadlines     []time.Time
-	GraceSeconds  []int32
+	Ids               []settlement.PaymentID
+	Chains            []string
+	Tokens            [][]byte
+	TokenSymbols      []string
+	TokenDecimals     []int16
+	Payees            [][]byte
+	Amounts           []string
+	Roundeds          []bool
+	ProvenPayers      [][]byte
+	NamedPayers       [][]byte
+	PaymentReferences [][]byte
+	NotBefores        []time.Time
+	FromBlocks        []int64
+	Deadlines         []time.Time
+	GraceSeconds      []int32
+	Custodies         []string
+	UnderBys          []string
+	OverBys           []string
+	Parts             []bool
+	LateSeconds       []int32
+	AnyPayers         []bool
 }
 
 func (q *Queries) SetTerms(ctx context.Context, arg SetTermsParams) (int64, error) {
@@ -653,10 +956,17 @@ func (q *Queries) SetTerms(ctx context.Context, arg SetTermsParams) (int64, erro
 		arg.Roundeds,
 		arg.ProvenPayers,
 		arg.NamedPayers,
+		arg.PaymentReferences,
 		arg.NotBefores,
 		arg.FromBlocks,
 		arg.Deadlines,
 		arg.GraceSeconds,
+		arg.Custodies,
+		arg.UnderBys,
+		arg.OverBys,
+		arg.Parts,
+		arg.LateSeconds,
+		arg.AnyPayers,
 	)
 	if err != nil {
 		return 0, err
@@ -716,8 +1026,33 @@ func (q *Queries) TakeDuePayments(ctx context.Context, arg TakeDuePaymentsParams
 	return items, nil
 }
 
+const unparkPayments = `-- name: UnparkPayments :execrows
+update payments p
+set due_at = $1::timestamptz
+from (select oldest.id
+      from (select unnest($2::text[]) as marketplace, unnest($3::integer[]) as row_limit) m
+      cross join lateral (select q.id from payments q where q.marketplace = m.marketplace and q.due_at = '9998-01-01 00:00:00+00'
+                          order by q.id limit m.row_limit for update skip locked) oldest) parked
+where p.id = parked.id
+`
+
+type UnparkPaymentsParams struct {
+	Now          time.Time
+	Marketplaces []string
+	RowLimits    []int32
+}
+
+func (q *Queries) UnparkPayments(ctx context.Context, arg UnparkPaymentsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, unparkPayments, arg.Now, arg.Marketplaces, arg.RowLimits)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const watchChanges = `-- name: WatchChanges :many
-select id, chain, token, payee, from_block, watched
+select id, chain, token, payee, from_block, watched, custody = 'vault' as vault,
+       state in ('awaiting_payment', 'verifying', 'confirming') as awaited, created_at
 from payments
 where changed_xid >= $1::text::xid8 and payee is not null
 `
@@ -729,6 +1064,9 @@ type WatchChangesRow struct {
 	Payee     []byte
 	FromBlock *int64
 	Watched   bool
+	Vault     bool
+	Awaited   bool
+	CreatedAt time.Time
 }
 
 func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChangesRow, error) {
@@ -747,6 +1085,9 @@ func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChange
 			&i.Payee,
 			&i.FromBlock,
 			&i.Watched,
+			&i.Vault,
+			&i.Awaited,
+			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -759,7 +1100,10 @@ func (q *Queries) WatchChanges(ctx context.Context, since string) ([]WatchChange
 }
 
 const watchedPayments = `-- name: WatchedPayments :many
-select p.id, p.chain, p.token, p.payee, p.from_block, (p.opened_xid >= coalesce(c.watch_xid, '0'::xid8))::boolean as fresh
+select p.id, p.chain, p.token, p.payee, p.from_block, (p.opened_xid >= coalesce(
+           (select a.watch_xid from account_cursors a where a.chain = p.chain and a.token = p.token and a.payee = p.payee order by a.watch_xid limit 1),
+           c.watch_xid, '0'::xid8))::boolean as fresh, p.custody = 'vault' as vault,
+       p.state in ('awaiting_payment', 'verifying', 'confirming') as awaited, p.created_at
 from payments p
 left join chains c on c.chain = p.chain
 where p.watched
@@ -772,9 +1116,12 @@ type WatchedPaymentsRow struct {
 	Payee     []byte
 	FromBlock *int64
 	Fresh     bool
+	Vault     bool
+	Awaited   bool
+	CreatedAt time.Time
 }
 
-// fresh: opened after the last look that the chain's cursor vouches for.
+// fresh: opened after the last look that the cursor of the payee's accounts, or else the chain's, vouches for.
 func (q *Queries) WatchedPayments(ctx context.Context) ([]WatchedPaymentsRow, error) {
 	rows, err := q.db.Query(ctx, watchedPayments)
 	if err != nil {
@@ -791,6 +1138,9 @@ func (q *Queries) WatchedPayments(ctx context.Context) ([]WatchedPaymentsRow, er
 			&i.Payee,
 			&i.FromBlock,
 			&i.Fresh,
+			&i.Vault,
+			&i.Awaited,
+			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}

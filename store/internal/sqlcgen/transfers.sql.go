@@ -12,7 +12,7 @@ import (
 	"github.com/settler-pay/settler/settlement"
 )
 
-const consumeTransfers = `-- name: ConsumeTransfers :exec
+const consumeTransfers = `-- name: ConsumeTransfers :many
 insert into consumed_transfers (chain, txid, position, receipt_index, payment_id, amount, consumed_at)
 select n.chain, n.txid, n.position, nullif(n.receipt_index, -1), n.payment_id, n.amount::numeric, $1::timestamptz
 from (select unnest($2::text[]) as chain, unnest($3::bytea[]) as txid, unnest($4::text[]) as position,
@@ -20,6 +20,7 @@ from (select unnest($2::text[]) as chain, unnest($3::bytea[]) as txid, unnest($4
              unnest($7::text[]) as amount) n
 order by n.chain, n.txid, n.position
 on conflict do nothing
+returning chain, txid, position, payment_id
 `
 
 type ConsumeTransfersParams struct {
@@ -32,8 +33,15 @@ type ConsumeTransfersParams struct {
 	Amounts        []string
 }
 
-func (q *Queries) ConsumeTransfers(ctx context.Context, arg ConsumeTransfersParams) error {
-	_, err := q.db.Exec(ctx, consumeTransfers,
+type ConsumeTransfersRow struct {
+	Chain     string
+	Txid      []byte
+	Position  string
+	PaymentID settlement.PaymentID
+}
+
+func (q *Queries) ConsumeTransfers(ctx context.Context, arg ConsumeTransfersParams) ([]ConsumeTransfersRow, error) {
+	rows, err := q.db.Query(ctx, consumeTransfers,
 		arg.Now,
 		arg.Chains,
 		arg.Txids,
@@ -42,7 +50,27 @@ func (q *Queries) ConsumeTransfers(ctx context.Context, arg ConsumeTransfersPara
 		arg.PaymentIds,
 		arg.Amounts,
 	)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ConsumeTransfersRow
+	for rows.Next() {
+		var i ConsumeTransfersRow
+		if err := rows.Scan(
+			&i.Chain,
+			&i.Txid,
+			&i.Position,
+			&i.PaymentID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const consumedOf = `-- name: ConsumedOf :many
@@ -92,11 +120,12 @@ func (q *Queries) ConsumedOf(ctx context.Context, arg ConsumedOfParams) ([]Consu
 }
 
 const finalFrom = `-- name: FinalFrom :many
-select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
-       block_hash, block_time, code, detail, evidence, status, seen_at
-from transfers
-where chain = $1 and status = 'final' and block_number >= $2
-order by block_number, txid, position, payment_id
+select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.block_number,
+       t.block_hash, t.block_time, t.code, t.detail, t.evidence, t.final_head, t.status, t.seen_at, t.reference_keys, t.finality,
+       coalesce((select c.payment_id = t.payment_id from consumed_transfers c where c.chain = t.chain and c.txid = t.txid and c.position = t.position), false)::boolean as consumed
+from transfers t
+where t.chain = $1 and t.status = 'final' and t.block_number >= $2
+order by t.block_number, t.txid, t.position, t.payment_id
 `
 
 type FinalFromParams struct {
@@ -105,23 +134,27 @@ type FinalFromParams struct {
 }
 
 type FinalFromRow struct {
-	PaymentID    settlement.PaymentID
-	Chain        string
-	Txid         []byte
-	Position     string
-	ReceiptIndex *int32
-	Token        []byte
-	Payer        []byte
-	Payee        []byte
-	Amount       string
-	BlockNumber  int64
-	BlockHash    []byte
-	BlockTime    time.Time
-	Code         string
-	Detail       string
-	Evidence     []byte
-	Status       string
-	SeenAt       time.Time
+	PaymentID     settlement.PaymentID
+	Chain         string
+	Txid          []byte
+	Position      string
+	ReceiptIndex  *int32
+	Token         []byte
+	Payer         []byte
+	Payee         []byte
+	Amount        string
+	BlockNumber   int64
+	BlockHash     []byte
+	BlockTime     time.Time
+	Code          string
+	Detail        string
+	Evidence      []byte
+	FinalHead     *int64
+	Status        string
+	SeenAt        time.Time
+	ReferenceKeys []byte
+	Finality      string
+	Consumed      bool
 }
 
 func (q *Queries) FinalFrom(ctx context.Context, arg FinalFromParams) ([]FinalFromRow, error) {
@@ -149,8 +182,12 @@ func (q *Queries) FinalFrom(ctx context.Context, arg FinalFromParams) ([]FinalFr
 			&i.Code,
 			&i.Detail,
 			&i.Evidence,
+			&i.FinalHead,
 			&i.Status,
 			&i.SeenAt,
+			&i.ReferenceKeys,
+			&i.Finality,
+			&i.Consumed,
 		); err != nil {
 			return nil, err
 		}
@@ -162,19 +199,76 @@ func (q *Queries) FinalFrom(ctx context.Context, arg FinalFromParams) ([]FinalFr
 	return items, nil
 }
 
+const finalizeSightings = `-- name: FinalizeSightings :exec
+update transfers t
+set status = 'final', code = f.code, detail = f.detail, final_head = f.head
+from (select unnest($1::uuid[]) as payment_id, unnest($2::text[]) as chain, unnest($3::bytea[]) as txid,
+             unnest($4::text[]) as position, unnest($5::text[]) as code,
+             unnest($6::text[]) as detail, unnest($7::bigint[]) as head) f
+where t.payment_id = f.payment_id and t.chain = f.chain and t.txid = f.txid and t.position = f.position and t.status || '' <> 'final'
+`
+
+type FinalizeSightingsParams struct {
+	PaymentIds []settlement.PaymentID
+	Chains     []string
+	Txids      [][]byte
+	Positions  []string
+	Codes      []string
+	Details    []string
+	Heads      []int64
+}
+
+// What was seen is final as it was stored; only what that means for the payment may have changed meanwhile. The status is
+// compared as an expression, which has no statistics: those of the column say that nearly none is waiting, and a join
+// planned for one row is slow for the many that are.
+func (q *Queries) FinalizeSightings(ctx context.Context, arg FinalizeSightingsParams) error {
+	_, err := q.db.Exec(ctx, finalizeSightings,
+		arg.PaymentIds,
+		arg.Chains,
+		arg.Txids,
+		arg.Positions,
+		arg.Codes,
+		arg.Details,
+		arg.Heads,
+	)
+	return err
+}
+
+const keepRules = `-- name: KeepRules :exec
+update transfers set finality = $1
+where chain = $2 and status = 'seen' and finality <> all($3::text[])
+`
+
+type KeepRulesParams struct {
+	Own   string
+	Chain string
+	Rules []string
+}
+
+func (q *Queries) KeepRules(ctx context.Context, arg KeepRulesParams) error {
+	_, err := q.db.Exec(ctx, keepRules, arg.Own, arg.Chain, arg.Rules)
+	return err
+}
+
 const saveSightings = `-- name: SaveSightings :exec
 insert into transfers (payment_id, chain, txid, position, receipt_index, token, payer, payee, amount, block_number,
-                       block_hash, block_time, code, detail, evidence, status, seen_at)
+                       block_hash, block_time, code, detail, evidence, status, seen_at, reference_keys, finality)
 select unnest($1::uuid[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[]),
        nullif(unnest($5::integer[]), -1), unnest($6::bytea[]), unnest($7::bytea[]),
        unnest($8::bytea[]), unnest($9::text[])::numeric, unnest($10::bigint[]),
        unnest($11::bytea[]), unnest($12::timestamptz[]), unnest($13::text[]),
-       unnest($14::text[]), unnest($15::jsonb[]), unnest($16::text[]), $17::timestamptz
+       unnest($14::text[]), unnest($15::jsonb[]), unnest($16::text[]), $17::timestamptz,
+       unnest($18::bytea[]), unnest($19::text[])
 on conflict on constraint transfers_pkey do update
 set receipt_index = coalesce(excluded.receipt_index, transfers.receipt_index), block_number = excluded.block_number,
     block_hash = excluded.block_hash, block_time = excluded.block_time, code = excluded.code, detail = excluded.detail,
-    evidence = excluded.evidence, status = excluded.status, seen_at = excluded.seen_at
+    evidence = excluded.evidence, status = excluded.status, seen_at = excluded.seen_at,
+    reference_keys = excluded.reference_keys, finality = excluded.finality
 where transfers.status <> 'final'
+   or transfers.code <> 'VERIFIED' and excluded.status = 'final' and (excluded.code = 'VERIFIED' or excluded.detail = 'part')
+      and exists (select from consumed_transfers c
+                  where c.chain = excluded.chain and c.txid = excluded.txid and c.position = excluded.position
+                    and c.payment_id = excluded.payment_id)
 `
 
 type SaveSightingsParams struct {
@@ -195,6 +289,8 @@ type SaveSightingsParams struct {
 	Evidences      [][]byte
 	Statuses       []string
 	Now            time.Time
+	ReferenceKeys  [][]byte
+	Finalities     []string
 }
 
 func (q *Queries) SaveSightings(ctx context.Context, arg SaveSightingsParams) error {
@@ -216,13 +312,15 @@ func (q *Queries) SaveSightings(ctx context.Context, arg SaveSightingsParams) er
 		arg.Evidences,
 		arg.Statuses,
 		arg.Now,
+		arg.ReferenceKeys,
+		arg.Finalities,
 	)
 	return err
 }
 
 const seenFrom = `-- name: SeenFrom :many
 select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
-       block_hash, block_time, code, detail, evidence, status, seen_at
+       block_hash, block_time, code, detail, evidence, final_head, status, seen_at, reference_keys, finality, false as consumed
 from transfers
 where chain = $1 and status = 'seen' and block_number >= $2
 order by block_number, txid, position, payment_id
@@ -234,23 +332,27 @@ type SeenFromParams struct {
 }
 
 type SeenFromRow struct {
-	PaymentID    settlement.PaymentID
-	Chain        string
-	Txid         []byte
-	Position     string
-	ReceiptIndex *int32
-	Token        []byte
-	Payer        []byte
-	Payee        []byte
-	Amount       string
-	BlockNumber  int64
-	BlockHash    []byte
-	BlockTime    time.Time
-	Code         string
-	Detail       string
-	Evidence     []byte
-	Status       string
-	SeenAt       time.Time
+	PaymentID     settlement.PaymentID
+	Chain         string
+	Txid          []byte
+	Position      string
+	ReceiptIndex  *int32
+	Token         []byte
+	Payer         []byte
+	Payee         []byte
+	Amount        string
+	BlockNumber   int64
+	BlockHash     []byte
+	BlockTime     time.Time
+	Code          string
+	Detail        string
+	Evidence      []byte
+	FinalHead     *int64
+	Status        string
+	SeenAt        time.Time
+	ReferenceKeys []byte
+	Finality      string
+	Consumed      bool
 }
 
 func (q *Queries) SeenFrom(ctx context.Context, arg SeenFromParams) ([]SeenFromRow, error) {
@@ -278,8 +380,12 @@ func (q *Queries) SeenFrom(ctx context.Context, arg SeenFromParams) ([]SeenFromR
 			&i.Code,
 			&i.Detail,
 			&i.Evidence,
+			&i.FinalHead,
 			&i.Status,
 			&i.SeenAt,
+			&i.ReferenceKeys,
+			&i.Finality,
+			&i.Consumed,
 		); err != nil {
 			return nil, err
 		}
@@ -292,42 +398,55 @@ func (q *Queries) SeenFrom(ctx context.Context, arg SeenFromParams) ([]SeenFromR
 }
 
 const seenUpTo = `-- name: SeenUpTo :many
-select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
-       block_hash, block_time, code, detail, evidence, status, seen_at
-from transfers
-where chain = $1 and status = 'seen' and block_number <= $2
-order by block_number, txid, position, payment_id
-limit $3::integer
+select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.block_number,
+       t.block_hash, t.block_time, t.code, t.detail, 'null'::jsonb as evidence, t.final_head, t.status, t.seen_at, t.reference_keys, t.finality, false as consumed
+from transfers t
+join (select unnest($1::text[]) as finality, unnest($2::bigint[]) as block_number) r
+  on t.finality = r.finality and t.block_number <= r.block_number
+where t.chain = $3 and t.status = 'seen'
+order by t.block_number, t.txid, t.position, t.payment_id
+limit $4::integer
 `
 
 type SeenUpToParams struct {
-	Chain       string
-	BlockNumber int64
-	RowLimit    int32
+	Rules        []string
+	BlockNumbers []int64
+	Chain        string
+	RowLimit     int32
 }
 
 type SeenUpToRow struct {
-	PaymentID    settlement.PaymentID
-	Chain        string
-	Txid         []byte
-	Position     string
-	ReceiptIndex *int32
-	Token        []byte
-	Payer        []byte
-	Payee        []byte
-	Amount       string
-	BlockNumber  int64
-	BlockHash    []byte
-	BlockTime    time.Time
-	Code         string
-	Detail       string
-	Evidence     []byte
-	Status       string
-	SeenAt       time.Time
+	PaymentID     settlement.PaymentID
+	Chain         string
+	Txid          []byte
+	Position      string
+	ReceiptIndex  *int32
+	Token         []byte
+	Payer         []byte
+	Payee         []byte
+	Amount        string
+	BlockNumber   int64
+	BlockHash     []byte
+	BlockTime     time.Time
+	Code          string
+	Detail        string
+	Evidence      []byte
+	FinalHead     *int64
+	Status        string
+	SeenAt        time.Time
+	ReferenceKeys []byte
+	Finality      string
+	Consumed      bool
 }
 
+// Without the evidence, which becoming final leaves as it is: it would be most of what is read.
 func (q *Queries) SeenUpTo(ctx context.Context, arg SeenUpToParams) ([]SeenUpToRow, error) {
-	rows, err := q.db.Query(ctx, seenUpTo, arg.Chain, arg.BlockNumber, arg.RowLimit)
+	rows, err := q.db.Query(ctx, seenUpTo,
+		arg.Rules,
+		arg.BlockNumbers,
+		arg.Chain,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -351,8 +470,12 @@ func (q *Queries) SeenUpTo(ctx context.Context, arg SeenUpToParams) ([]SeenUpToR
 			&i.Code,
 			&i.Detail,
 			&i.Evidence,
+			&i.FinalHead,
 			&i.Status,
 			&i.SeenAt,
+			&i.ReferenceKeys,
+			&i.Finality,
+			&i.Consumed,
 		); err != nil {
 			return nil, err
 		}
@@ -365,33 +488,39 @@ func (q *Queries) SeenUpTo(ctx context.Context, arg SeenUpToParams) ([]SeenUpToR
 }
 
 const transfersOf = `-- name: TransfersOf :many
-select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
-       block_hash, block_time, code, detail, evidence, status, seen_at
-from transfers
-where payment_id = any($1::uuid[])
-order by payment_id, block_number, position
+select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.block_number,
+       t.block_hash, t.block_time, t.code, t.detail, t.evidence, t.final_head, t.status, t.seen_at, t.reference_keys, t.finality,
+       coalesce((select c.payment_id = t.payment_id from consumed_transfers c where c.chain = t.chain and c.txid = t.txid and c.position = t.position), false)::boolean as consumed
+from transfers t
+where t.payment_id = any($1::uuid[])
+order by t.payment_id, t.block_number, t.position
 `
 
 type TransfersOfRow struct {
-	PaymentID    settlement.PaymentID
-	Chain        string
-	Txid         []byte
-	Position     string
-	ReceiptIndex *int32
-	Token        []byte
-	Payer        []byte
-	Payee        []byte
-	Amount       string
-	BlockNumber  int64
-	BlockHash    []byte
-	BlockTime    time.Time
-	Code         string
-	Detail       string
-	Evidence     []byte
-	Status       string
-	SeenAt       time.Time
+	PaymentID     settlement.PaymentID
+	Chain         string
+	Txid          []byte
+	Position      string
+	ReceiptIndex  *int32
+	Token         []byte
+	Payer         []byte
+	Payee         []byte
+	Amount        string
+	BlockNumber   int64
+	BlockHash     []byte
+	BlockTime     time.Time
+	Code          string
+	Detail        string
+	Evidence      []byte
+	FinalHead     *int64
+	Status        string
+	SeenAt        time.Time
+	ReferenceKeys []byte
+	Finality      string
+	Consumed      bool
 }
 
+// consumed is read as a value, by key. An exists may be answered by hashing the whole table.
 func (q *Queries) TransfersOf(ctx context.Context, paymentIds []settlement.PaymentID) ([]TransfersOfRow, error) {
 	rows, err := q.db.Query(ctx, transfersOf, paymentIds)
 	if err != nil {
@@ -417,8 +546,12 @@ func (q *Queries) TransfersOf(ctx context.Context, paymentIds []settlement.Payme
 			&i.Code,
 			&i.Detail,
 			&i.Evidence,
+			&i.FinalHead,
 			&i.Status,
 			&i.SeenAt,
+			&i.ReferenceKeys,
+			&i.Finality,
+			&i.Consumed,
 		); err != nil {
 			return nil, err
 		}
