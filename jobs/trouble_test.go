@@ -33,6 +33,9 @@ func (r *rig) breakRPC(trouble string) (heal func()) {
 		}
 		return chaintest.Pass
 	})
+	if trouble == "another chain" { // whose node nobody can tell from the first before the connection is seen to drop
+		r.eventually("the dropped connection is met", func() error { return r.logged("WARN", "chain not read", "EOF") })
+	}
 	return func() { r.rpc.Handle(nil) }
 }
 

@@ -71,6 +71,7 @@ type endpoint struct {
 	identifiedAt   time.Time   // when its chain id was last right; zero: it must be asked again
 	identifiedOver *rpc.Client // the WebSocket connection that it was right over; nil for HTTP
 	wrong          bool        // its chain id was wrong when last asked
+	doubts         uint64      // how often it gave no answer or another chain's: what it answers at that time may be another node's
 	failedAt       time.Time
 	down           bool // the last look got no answer
 	throttledUntil time.Time
@@ -133,7 +134,9 @@ func (e *endpoint) failed(now time.Time, look *settlement.LookError) {
 	}
 	e.failedAt, e.identifiedAt = now, time.Time{}
 	clear(e.finals)
-	e.down = noAnswer(look)
+	if e.down = noAnswer(look); e.down || look.Code == settlement.RPCMisconfigured {
+		e.doubts++
+	}
 	wait := look.RetryAfter
 	if look.Code == settlement.RPCRateLimited && wait == 0 {
 		e.throttles++
@@ -227,6 +230,7 @@ type session struct {
 	e       *endpoint
 	rule    Rule
 	client  *rpc.Client // of a WebSocket endpoint: one connection for the whole look
+	doubts  uint64      // of the endpoint when the look began
 	digests []string    // SHA-256 of the answers, hex, in the order of the calls
 	// What is compared with other operators: the answer that decides, and the facts in it.
 	said  []byte
@@ -309,7 +313,13 @@ func (c *Chain) askOne(ctx context.Context, s *session, left int, look func(cont
 		if err := s.identify(share); err != nil {
 			return err
 		}
-		return look(share, s)
+		answer := look(share, s)
+		if answer == nil || errors.Is(answer, errAskAnother) {
+			if err := s.settleDoubts(share); err != nil {
+				return err
+			}
+		}
+		return answer
 	})
 	switch problem, ok := errors.AsType[*settlement.LookError](err); {
 	case err == nil, errors.Is(err, errAskAnother):
@@ -339,17 +349,40 @@ func (s *session) identify(ctx context.Context) error {
 		}
 	}
 	e.mu.Lock()
+	s.doubts = e.doubts
 	fresh := !e.identifiedAt.IsZero() && s.chain.now().Sub(e.identifiedAt) < identityLasts && e.identifiedOver == s.client
 	e.mu.Unlock()
 	if fresh {
 		s.explain("chain", "it serves %s, as it said within the last hour", s.chain.id)
 		return nil
 	}
+	if err := s.prove(ctx); err != nil {
+		return err
+	}
+	s.explain("chain", "it serves %s", s.chain.id)
+	return nil
+}
+
+// settleDoubts has the endpoint prove its chain once more when another look failed while this one was under way: its answers
+// may be those of the node that came up in place of the one that was asked before.
+func (s *session) settleDoubts(ctx context.Context) error {
+	s.e.mu.Lock()
+	doubted := s.e.doubts != s.doubts
+	s.e.mu.Unlock()
+	if !doubted {
+		return nil
+	}
+	return s.prove(ctx)
+}
+
+// prove asks the endpoint for its chain id.
+func (s *session) prove(ctx context.Context) error {
+	e, answers := s.e, len(s.digests)
 	raw, err := s.call(ctx, "eth_chainId")
+	s.digests = s.digests[:answers]
 	if err != nil {
 		return err
 	}
-	s.digests = nil
 	id, err := quantity(raw)
 	if err != nil {
 		return &settlement.LookError{Code: settlement.RPCUnavailable, Err: fmt.Errorf("eth_chainId: %w", err)}
@@ -362,7 +395,6 @@ func (s *session) identify(ctx context.Context) error {
 			Code: settlement.RPCMisconfigured, Err: fmt.Errorf("it serves chain eip155:%s, not %s", got, s.chain.id),
 		}
 	}
-	s.explain("chain", "it serves %s", s.chain.id)
 	e.identifiedAt, e.identifiedOver = s.chain.now(), s.client
 	clear(e.finals)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/settler-pay/settler/internal/chaintest"
 	"github.com/settler-pay/settler/settlement"
 )
 
@@ -206,6 +207,41 @@ func TestChainIDIsProvenAgain(t *testing.T) {
 	n.change(func(s *scene) { s.answer = nil })
 	if got := head(); got != settlement.RPCMisconfigured {
 		t.Fatalf("got %q after a failure, want RPC_MISCONFIGURED", got)
+	}
+}
+
+// While one look is under way, another meets a dropped connection, and behind the URL comes up a node that has the same blocks:
+// what the first look then hears counts only if that node serves the same chain.
+func TestChainIDIsProvenAgainByLooksUnderWay(t *testing.T) {
+	t.Parallel()
+	for chainID, want := range map[string]settlement.Code{"0x1": settlement.RPCMisconfigured, "0x2105": settlement.Verified} {
+		t.Run(string(want), func(t *testing.T) {
+			t.Parallel()
+			n := startNode(t, newScene())
+			proxy := chaintest.NewProxy(t, n.URL)
+			chain := startChain(t, func(cfg *Config) { cfg.Endpoints[0].URL = proxy.URL() }, n)
+			if _, err := chain.Head(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var dropped atomic.Bool
+			proxy.Handle(func(method string) chaintest.Answer {
+				switch {
+				case method == "eth_getTransactionReceipt" && dropped.CompareAndSwap(false, true):
+					if _, err := chain.Head(t.Context()); settlement.LookCode(err) != settlement.RPCUnavailable {
+						t.Errorf("got %v where the connection drops, want RPC_UNAVAILABLE", err)
+					}
+					n.change(func(s *scene) { s.chainID = chainID })
+					proxy.Handle(nil)
+				case dropped.Load():
+					return chaintest.Answer{}
+				}
+				return chaintest.Pass
+			})
+			v, err := chain.Verify(t.Context(), theClaim())
+			if got := outcome(v, err); got != want {
+				t.Errorf("got %s (%v), want %s", got, err, want)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,42 @@ func TestWrongCluster(t *testing.T) {
 	p.expect(t, settlement.Verified, wrong, p.node(t, nil))
 	for _, answer := range []string{`null`, `7`, `"short"`, `""`} {
 		p.expect(t, settlement.RPCUnavailable, p.node(t, with("getGenesisHash", result(answer))))
+	}
+}
+
+// While one look is under way, another meets a dropped connection, and behind the URL comes up a node that has the same
+// transaction: what the first look then hears counts only if that node serves the same cluster.
+func TestClusterIsProvenAgainByLooksUnderWay(t *testing.T) {
+	t.Parallel()
+	for genesis, want := range map[string]settlement.Code{devnetGenesis: settlement.RPCMisconfigured, mainnetGenesis: settlement.Verified} {
+		t.Run(string(want), func(t *testing.T) {
+			t.Parallel()
+			p := newPayment(t)
+			n := chaintest.NewProxy(t, p.node(t, nil).URL())
+			chain := newChain(t, Mainnet, p.x.token(t, Mainnet), n.URL())
+			if _, err := chain.Heads(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var dropped, changed atomic.Bool
+			n.Handle(func(method string) chaintest.Answer {
+				switch {
+				case method == "getTransaction" && dropped.CompareAndSwap(false, true):
+					if _, err := chain.Heads(t.Context()); settlement.LookCode(err) != settlement.RPCUnavailable {
+						t.Errorf("got %v where the connection drops, want RPC_UNAVAILABLE", err)
+					}
+					changed.Store(true)
+				case changed.Load() && method == "getGenesisHash":
+					return result(`"` + genesis + `"`)
+				case dropped.Load() && !changed.Load():
+					return chaintest.Answer{}
+				}
+				return chaintest.Pass
+			})
+			v, err := chain.Verify(t.Context(), p.claim(t))
+			if outcome(v, err) != want {
+				t.Errorf("got %s (%v), want %s", v.Code, err, want)
+			}
+		})
 	}
 }
 

@@ -70,6 +70,7 @@ type Session struct {
 	Endpoint *Endpoint
 	Digests  []string // SHA-256 of the answers, hex, in the order of the calls
 	client   *Client
+	doubts   uint64 // of the endpoint when the look began
 }
 
 // At is a session for one endpoint, whatever its state.
@@ -150,7 +151,13 @@ func (c *Client) askOne(ctx context.Context, e *Endpoint, left int, look func(co
 		if err := s.Identify(share); err != nil {
 			return err
 		}
-		return look(share, s)
+		answer := look(share, s)
+		if answer == nil || errors.Is(answer, ErrAskAnother) {
+			if err := s.settleDoubts(share); err != nil {
+				return err
+			}
+		}
+		return answer
 	})
 	switch problem, ok := errors.AsType[*settlement.LookError](err); {
 	case err == nil, errors.Is(err, ErrAskAnother):
@@ -172,15 +179,34 @@ func (c *Client) askOne(ctx context.Context, e *Endpoint, left int, look func(co
 //
 // Source: rule 11 and R-09 of the verification rules.
 func (s *Session) Identify(ctx context.Context) error {
-	e, now := s.Endpoint, s.client.now()
+	e := s.Endpoint
 	e.mu.Lock()
-	fresh := !e.identifiedAt.IsZero() && now.Sub(e.identifiedAt) < identityLasts
+	s.doubts = e.doubts
+	fresh := !e.identifiedAt.IsZero() && s.client.now().Sub(e.identifiedAt) < identityLasts
 	e.mu.Unlock()
 	if fresh {
 		return nil
 	}
+	return s.prove(ctx)
+}
+
+// settleDoubts has the endpoint prove its identity once more when another look failed while this one was under way: its
+// answers may be those of the node that came up in place of the one that was asked before.
+func (s *Session) settleDoubts(ctx context.Context) error {
+	s.Endpoint.mu.Lock()
+	doubted := s.Endpoint.doubts != s.doubts
+	s.Endpoint.mu.Unlock()
+	if !doubted {
+		return nil
+	}
+	return s.prove(ctx)
+}
+
+// prove asks the endpoint which chain it serves.
+func (s *Session) prove(ctx context.Context) error {
+	e, now, answers := s.Endpoint, s.client.now(), len(s.Digests)
 	err := s.client.identify(ctx, s)
-	s.Digests = nil
+	s.Digests = s.Digests[:answers]
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err == nil {

@@ -84,6 +84,7 @@ type Endpoint struct {
 	mu             sync.Mutex // owns the fields below
 	identifiedAt   time.Time  // when its identity was last right; zero: it must be asked again
 	wrong          bool       // its identity was wrong when last asked
+	doubts         uint64     // how often it gave no answer or another chain's: what it answers at that time may be another node's
 	failedAt       time.Time
 	down           bool // the last look got no answer
 	throttledUntil time.Time
@@ -185,7 +186,9 @@ func (e *Endpoint) failed(now time.Time, look *settlement.LookError, behind bool
 		return
 	}
 	e.failedAt, e.identifiedAt, e.head = now, time.Time{}, 0
-	e.down = noAnswer(look)
+	if e.down = noAnswer(look); e.down || look.Code == settlement.RPCMisconfigured {
+		e.doubts++
+	}
 	if behind {
 		e.behindUntil = now.Add(failureLasts)
 	}
