@@ -113,6 +113,7 @@ type crashRun struct {
 	market  *orchestrationtest.Server
 	rpc     *chaintest.Proxy // between the program and its node
 	escrow  *devEscrow
+	cluster *crashCluster // its Solana side; nil for none
 	play    play
 	orders  int          // that moveMoney has played
 	runner  *jobs.Runner // of door; nil before it was asked for
@@ -124,7 +125,7 @@ type crashRun struct {
 // newCrashRun makes the world; cluster is its Solana side, nil for none.
 func newCrashRun(t *testing.T, program string, cluster *crashCluster) *crashRun {
 	t.Helper()
-	r := &crashRun{t: t, program: program}
+	r := &crashRun{t: t, program: program, cluster: cluster}
 	url := pgtest.NewURL(t)
 	var err error
 	if r.pool, err = pgxpool.New(t.Context(), url); err != nil {

@@ -112,6 +112,11 @@ var (
 	refundPoints  = []string{"before POST /api/v1/market/orders/ID/payment/refund", "after POST /api/v1/market/orders/ID/payment/refund"}
 )
 
+// wayOf is the way of the name.
+func wayOf(name string) *way {
+	return &ways[slices.IndexFunc(ways, func(w way) bool { return w.name == name })]
+}
+
 // ways of money. A release is killed at every point; of the others, which go the same way in between, those points are taken
 // that leave most behind, unless all are asked for.
 var ways = []way{
@@ -144,8 +149,7 @@ var ways = []way{
 	{
 		name: "direct refund", direct: true, orders: 1, state: settlement.StateRefunded, status: orchestration.PaymentRefunded, toPayer: 12_500_000,
 		decide: func(ctx context.Context, r *crashRun, p *play, orders []string) error {
-			payer := addressOf(p.payer)
-			return r.decide(ctx, orders, settlement.Event{Kind: settlement.EventRefundApproved, Receiver: settlement.Address(payer[:])})
+			return r.decide(ctx, orders, settlement.Event{Kind: settlement.EventRefundApproved, Receiver: r.payerOf(p)})
 		},
 		last: refundPoints, points: []string{"after broadcast", "before commit of final movements"},
 	},
@@ -351,20 +355,13 @@ func (r *crashRun) checkWallet(ctx context.Context, w way) common.Hash {
 	return last.TxHash
 }
 
-// refund approves the order's refund and waits for it. The program may be dead at this moment, so that the decision does not go
-// through its API.
-func (r *crashRun) refund(ctx context.Context, p *play, verify verifyDivision) error {
-	price, err := p.price()
-	if err != nil {
-		return err
+// payerOf is the wallet that pays the order.
+func (r *crashRun) payerOf(p *play) settlement.Address {
+	if r.cluster != nil {
+		return settlement.Address(r.cluster.payer.PublicKey().Bytes())
 	}
-	if err := r.decide(ctx, []string{p.orderID}, settlement.Event{Kind: settlement.EventRefundApproved}); err != nil {
-		return err
-	}
-	if _, err := p.await(ctx, "refunded"); err != nil {
-		return err
-	}
-	return verify(ctx, "refunded", new(big.Int), price)
+	payer := addressOf(p.payer)
+	return settlement.Address(payer[:])
 }
 
 // door is a Runner that works on nothing: a decision goes through it as through the program's own.
