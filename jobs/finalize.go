@@ -160,7 +160,7 @@ func (w *watch) rewind(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if all := slices.Concat(events, w.broken(lost), w.brokenRefunds(ctx, refunds)); len(all) > 0 {
+		if all := slices.Concat(events, w.broken(lost), w.brokenPayouts(ctx, refunds)); len(all) > 0 {
 			if results, err = w.r.advance(ctx, tx, all); err != nil {
 				return err
 			}

@@ -9,13 +9,17 @@ import (
 	"github.com/settler-pay/settler/store"
 )
 
-// brokenRefunds are the events for refunds of direct payments that have left the chain after they were final. One of a part, beside which the
-// payment went on, is told to people alone.
-func (w *watch) brokenRefunds(ctx context.Context, lost []store.LostRefund) []settlement.Event {
+// brokenPayouts are the events for movements that have left the chain after they were final. One of a part, beside which the payment went on,
+// is told to people alone.
+func (w *watch) brokenPayouts(ctx context.Context, lost []store.LostPayout) []settlement.Event {
 	var events []settlement.Event
 	for _, l := range lost {
-		detail := fmt.Sprintf("the refund %s was in block %d, which counted as final and has left the chain; it is sent again as it was", w.chain.FormatTxID(l.TxID), l.Block)
-		w.r.cfg.Logger.ErrorContext(ctx, "refund has left the chain", "chain", string(w.chain.ID), "payment_id", l.Payment.String(), "txid", w.chain.FormatTxID(l.TxID),
+		what := "payout"
+		if l.Direct {
+			what = "refund"
+		}
+		detail := fmt.Sprintf("the %s %s was in block %d, which counted as final and has left the chain; it is sent again as it was", what, w.chain.FormatTxID(l.TxID), l.Block)
+		w.r.cfg.Logger.ErrorContext(ctx, what+" has left the chain", "chain", string(w.chain.ID), "payment_id", l.Payment.String(), "txid", w.chain.FormatTxID(l.TxID),
 			"block", l.Block)
 		if l.Told {
 			events = append(events, settlement.Event{

@@ -370,17 +370,14 @@ func TestRefundThatLeavesTheChainAfterItWasFinal(t *testing.T) {
 		}
 		return err
 	})
-	head, err := r.chain.Client().BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	head := r.head()
 	halt(t, r, true) // so that it stays away until it was looked at
 	if err := r.chain.Fork(fork); err != nil {
 		t.Fatal(err)
 	}
 	for range int(head) {
 		r.chain.CommitEmpty()
-		if now, err := r.chain.Client().BlockNumber(t.Context()); err != nil || now > head {
+		if r.head() > head {
 			break
 		}
 	}

@@ -150,16 +150,13 @@ func TestReleaseThatLeavesTheChainAfterItWasFinal(t *testing.T) {
 		}
 		return nil
 	})
-	head, err := r.chain.Client().BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	head := r.head()
 	if err := r.chain.Fork(fork); err != nil {
 		t.Fatal(err)
 	}
 	for range int(head) { // the branch without it becomes the longer one
 		r.chain.CommitEmpty()
-		if now, err := r.chain.Client().BlockNumber(t.Context()); err != nil || now > head {
+		if r.head() > head {
 			break
 		}
 	}

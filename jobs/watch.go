@@ -31,8 +31,9 @@ type watch struct {
 	index  chainIndex
 	epoch  int64
 	cursor store.Cursor
-	// refundsSeen is the final block at which refunds that have left the chain were last looked at.
-	refundsSeen uint64
+	// refundsSeen is the final block at which refunds that have left the chain were last looked at, comparedAt the one at which blocks of
+	// transactions of ours were last compared.
+	refundsSeen, comparedAt uint64
 }
 
 // watchChain follows the chain until ctx ends or another process takes the chain over.
@@ -162,7 +163,8 @@ func (w *watch) step(ctx context.Context) error {
 	if err := w.finalize(ctx, heads); err != nil {
 		return err
 	}
-	return errors.Join(w.refundsAgain(ctx, min(heads.Final, w.cursor.Number)), w.vaults(ctx, heads))
+	final := min(heads.Final, w.cursor.Number)
+	return errors.Join(w.refundsAgain(ctx, final), w.vaults(ctx, heads), w.compare(ctx, final))
 }
 
 // next scans one block and commits it with the cursor.

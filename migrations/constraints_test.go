@@ -272,6 +272,7 @@ var refused = []struct {
 	{"signer_slots_final_by_transaction", "signer_slots", row{"nonce": "1", "state": "'final'"}},
 	{"signer_slots_final_by_transaction", "signer_slots", row{"nonce": "1", "state": "'sent'", "txid": `'\x19'`}},
 	{"signer_slots_problem_of_final", "signer_slots", row{"nonce": "1", "problem": "'reverted'"}},
+	{"signer_slots_unseen_from_block", "signer_slots", row{"nonce": "1", "unseen_hash": `'\x1d'`}},
 	{"signer_slots_block_of_final", "signer_slots", row{"nonce": "1", "block_number": "7"}},
 	{"signer_slots_gone_from_block", "signer_slots", row{"nonce": "1", "gone_at": "now()"}},
 	{"slot_transactions_pkey", "slot_transactions", row{"txid": `'\x0f'`}},

@@ -250,3 +250,25 @@ func TestFrozenPaymentGetsADispute(t *testing.T) {
 		t.Errorf("after the migration: got %q, want %q", got, want)
 	}
 }
+
+// What was final in the version before is taken for seen: its block's hash was not kept.
+func TestFinalSlotOfTheVersionBeforeIsSeen(t *testing.T) {
+	t.Parallel()
+	pool := databaseOf(t, 42)
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		if err := rows["signers"].insert(t.Context(), tx, "signers"); err != nil {
+			return err
+		}
+		return rows["signer_slots"].with(row{"state": "'final'", "txid": `'\x19'`, "block_number": "7"}).insert(t.Context(), tx, "signer_slots")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrations.Up(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	var seen bool
+	if err := pool.QueryRow(t.Context(), "select unseen_hash is null and block_number = 7 from signer_slots").Scan(&seen); err != nil || !seen {
+		t.Errorf("seen: %t (%v)", seen, err)
+	}
+}

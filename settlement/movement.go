@@ -348,7 +348,8 @@ type SlotOutcome struct {
 	Parts []PartOutcome
 	// Problem is why it did nothing, in words, where the slot has no movements; empty when it was carried out. Only when final.
 	Problem string
-	Block   uint64 // that it is in. Only when final; 0 where blocks are not told
+	// Block, without its time, is the one that it is in. Only when final; zero where blocks are not told.
+	Block Block
 }
 
 // SlotFate says how far the slot has come.

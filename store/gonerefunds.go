@@ -12,23 +12,24 @@ import (
 	"github.com/settler-pay/settler/store/internal/sqlcgen"
 )
 
-// LostRefund is the refund of a direct payment that was final and has left the chain.
-type LostRefund struct {
+// LostPayout is a movement of a payment that was final and has left the chain.
+type LostPayout struct {
 	TxID    settlement.TxID
 	Block   uint64
 	Payment settlement.PaymentID
-	Told    bool // everybody was told that the payment's money went back by it
+	Direct  bool // out of the operator's own wallet
+	Told    bool // everybody was told that the payment's money moved by it
 }
 
-// LoseRefunds notes that the blocks from a number on have left the chain, with the refunds in them.
-func LoseRefunds(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, number uint64, now time.Time) ([]LostRefund, error) {
+// LoseRefunds notes that the blocks from a number on have left the chain, with the refunds of direct payments in them that are no UnseenSlots.
+func LoseRefunds(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, number uint64, now time.Time) ([]LostPayout, error) {
 	rows, err := sqlcgen.New(tx).LoseRefunds(ctx, sqlcgen.LoseRefundsParams{Chain: string(chain), BlockNumber: int64(number), Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("lose refunds from block %d of %s: %w", number, chain, err)
 	}
-	lost := make([]LostRefund, len(rows))
+	lost := make([]LostPayout, len(rows))
 	for i, r := range rows {
-		lost[i] = LostRefund{settlement.TxID(r.Txid), uint64(*r.BlockNumber), r.PaymentID, r.Told}
+		lost[i] = LostPayout{settlement.TxID(r.Txid), uint64(*r.BlockNumber), r.PaymentID, true, r.Told}
 	}
 	return lost, nil
 }
@@ -58,9 +59,9 @@ func GoneRefunds(ctx context.Context, db DB, chain settlement.ChainID, wallet se
 }
 
 // RefundIsBack notes the final block in which a refund that had left the chain is now.
-func RefundIsBack(ctx context.Context, db DB, chain settlement.ChainID, slot settlement.Slot, block uint64) error {
+func RefundIsBack(ctx context.Context, db DB, chain settlement.ChainID, slot settlement.Slot, block settlement.Block) error {
 	err := sqlcgen.New(db).RefundIsBack(ctx, sqlcgen.RefundIsBackParams{
-		Chain: string(chain), Signer: []byte(slot.Sender), Nonce: int64(slot.Nonce), Block: int64(block),
+		Chain: string(chain), Signer: []byte(slot.Sender), Nonce: int64(slot.Nonce), Block: int64(block.Number), BlockHash: []byte(block.Hash),
 	})
 	if err != nil {
 		return fmt.Errorf("note that nonce %d of %s is back: %w", slot.Nonce, slot.Sender, err)

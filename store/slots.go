@@ -186,10 +186,13 @@ func MoveSlot(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, slot set
 func EndSlot(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, slot settlement.Slot, end settlement.SlotOutcome, moved []settlement.Movement, now time.Time) error {
 	q := sqlcgen.New(tx)
 	done := sqlcgen.MoveSlotParams{
-		Chain: string(chain), Signer: []byte(slot.Sender), Nonce: int64(slot.Nonce), State: string(SlotDone), Problem: end.Problem, Block: int64(end.Block), Now: now,
+		Chain: string(chain), Signer: []byte(slot.Sender), Nonce: int64(slot.Nonce), State: string(SlotDone), Problem: end.Problem, Block: int64(end.Block.Number), Now: now,
 	}
 	if end.TxID != "" {
 		done.Txid = []byte(end.TxID)
+	}
+	if end.Block.Hash != "" {
+		done.BlockHash = []byte(end.Block.Hash)
 	}
 	n, err := q.MoveSlot(ctx, done)
 	if err == nil && n != 1 {

@@ -52,7 +52,12 @@ func SaveVaultEvents(ctx context.Context, tx pgx.Tx, chain settlement.ChainID, e
 		p.BlockNumbers = append(p.BlockNumbers, int64(e.Block.Number))
 		p.BlockHashes = append(p.BlockHashes, []byte(e.Block.Hash))
 	}
-	if err := sqlcgen.New(tx).SaveVaultEvents(ctx, p); err != nil {
+	q := sqlcgen.New(tx)
+	err := q.SaveVaultEvents(ctx, p)
+	if err == nil {
+		err = q.SlotsAreBack(ctx, sqlcgen.SlotsAreBackParams{Chain: p.Chain, Txids: p.Txids, BlockNumbers: p.BlockNumbers})
+	}
+	if err != nil {
 		return fmt.Errorf("save %d vault events of %s: %w", len(events), chain, err)
 	}
 	return nil

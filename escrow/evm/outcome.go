@@ -59,7 +59,7 @@ func (m *Mover) outcome(ctx context.Context, client *rpc.Client, slot settlement
 		if block.Hash != receipt.BlockHash {
 			return settlement.SlotOutcome{}, fmt.Errorf("the receipt of %s is of block %s, and block %s is the canonical one", signed[i].TxID, receipt.BlockHash, block.Hash)
 		}
-		out := settlement.SlotOutcome{Fate: settlement.SlotFinal, TxID: signed[i].TxID, Block: receipt.BlockNumber.Uint64()}
+		out := settlement.SlotOutcome{Fate: settlement.SlotFinal, TxID: signed[i].TxID, Block: settlement.Block{Number: receipt.BlockNumber.Uint64(), Hash: settlement.BlockHash(block.Hash[:])}}
 		cost := new(big.Int).Mul(receipt.EffectiveGasPrice, new(big.Int).SetUint64(receipt.GasUsed))
 		if out.Gas, err = settlement.AmountFromBig(cost); err != nil {
 			return settlement.SlotOutcome{}, err

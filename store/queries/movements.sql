@@ -181,7 +181,8 @@ where chain = sqlc.arg(chain) and signer = sqlc.arg(signer)::bytea and nonce = s
 
 -- name: MoveSlot :execrows
 update signer_slots
-set state = sqlc.arg(state), txid = sqlc.arg(txid), problem = sqlc.arg(problem), block_number = nullif(sqlc.arg(block)::bigint, 0), updated_at = sqlc.arg(now)
+set state = sqlc.arg(state), txid = sqlc.arg(txid), problem = sqlc.arg(problem), block_number = nullif(sqlc.arg(block)::bigint, 0), unseen_hash = sqlc.arg(block_hash),
+    updated_at = sqlc.arg(now)
 where chain = sqlc.arg(chain) and signer = sqlc.arg(signer)::bytea and nonce = sqlc.arg(nonce)::bigint and state <> 'final';
 
 -- name: MoveMovements :exec
@@ -258,10 +259,11 @@ from (
 where n.deadline > sqlc.arg(now)::timestamptz and n.deadline < sqlc.arg(until)::timestamptz;
 
 -- name: LoseRefunds :many
--- Refunds of direct payments whose block has left the chain. told: everybody was told that the payment's money went back by it.
+-- Refunds of direct payments whose block has left the chain, among those that the watcher had seen there. told: everybody was told that the
+-- payment's money moved by it.
 update signer_slots s set gone_at = sqlc.arg(now)::timestamptz
 from movements m join payments p on p.id = m.payment_id
-where s.chain = sqlc.arg(chain) and s.block_number >= sqlc.arg(block_number)::bigint and s.gone_at is null
+where s.chain = sqlc.arg(chain) and s.block_number >= sqlc.arg(block_number)::bigint and s.unseen_hash is null and s.gone_at is null
   and m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet' and m.state = 'final'
 returning s.txid, s.block_number, m.payment_id, coalesce(p.paid_out = s.txid, false)::boolean as told;
 
@@ -269,11 +271,45 @@ returning s.txid, s.block_number, m.payment_id, coalesce(p.paid_out = s.txid, fa
 -- Those of a wallet that are not in the chain again, with all that was signed for each.
 select s.nonce, s.txid, t.txid as signed, t.raw, m.payment_id, m.token, m.receiver, m.to_payer::text as to_payer
 from signer_slots s
-join movements m on m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet'
+join movements m on m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet' and m.state = 'final'
 join slot_transactions t on t.chain = s.chain and t.signer = s.signer and t.nonce = s.nonce
 where s.chain = sqlc.arg(chain) and s.signer = sqlc.arg(signer)::bytea and s.gone_at >= sqlc.arg(since)::timestamptz
 order by s.nonce, t.attempt;
 
 -- name: RefundIsBack :exec
-update signer_slots set gone_at = null, block_number = sqlc.arg(block)::bigint
+update signer_slots set gone_at = null, block_number = sqlc.arg(block)::bigint, unseen_hash = sqlc.arg(block_hash)
 where chain = sqlc.arg(chain) and signer = sqlc.arg(signer)::bytea and nonce = sqlc.arg(nonce)::bigint and gone_at is not null;
+
+-- name: UnseenSlots :many
+-- Those whose final block the watcher has not compared, up to a block.
+select signer, nonce, block_number, unseen_hash from signer_slots
+where chain = sqlc.arg(chain) and unseen_hash is not null and block_number <= sqlc.arg(block_number)::bigint
+order by block_number, signer, nonce
+limit sqlc.arg(row_limit)::integer;
+
+-- name: SeeSlots :exec
+update signer_slots s set unseen_hash = null
+from (select unnest(sqlc.arg(signers)::bytea[]) as signer, unnest(sqlc.arg(nonces)::bigint[]) as nonce) n
+where s.chain = sqlc.arg(chain) and s.signer = n.signer and s.nonce = n.nonce;
+
+-- name: LoseSlots :many
+-- Slots whose block left the chain before the watcher came to it, and their movements, but those that were told of as lost. What a vault has
+-- told of is in another block by now. told is as of LoseRefunds.
+with gone as (
+    update signer_slots s set gone_at = sqlc.arg(now)::timestamptz
+    from (select unnest(sqlc.arg(signers)::bytea[]) as signer, unnest(sqlc.arg(nonces)::bigint[]) as nonce) n
+    where s.chain = sqlc.arg(chain) and s.signer = n.signer and s.nonce = n.nonce and s.unseen_hash is not null
+      and not exists (select from vault_events e where e.chain = s.chain and e.txid = s.txid and e.gone_at is null)
+    returning s.chain, s.signer, s.nonce, s.txid, s.block_number
+)
+select g.txid, g.block_number, m.payment_id, (m.source = 'operator_wallet')::boolean as direct, coalesce(p.paid_out = g.txid, false)::boolean as told
+from gone g
+join movements m on m.chain = g.chain and m.signer = g.signer and m.nonce = g.nonce
+join payments p on p.id = m.payment_id
+where not exists (select from vault_events e where e.chain = g.chain and e.txid = g.txid and e.vault = m.vault);
+
+-- name: SlotsAreBack :exec
+-- What vaults tell of is in the chain.
+update signer_slots s set gone_at = null, block_number = n.block_number
+from (select unnest(sqlc.arg(txids)::bytea[]) as txid, unnest(sqlc.arg(block_numbers)::bigint[]) as block_number) n
+where s.chain = sqlc.arg(chain) and s.txid = n.txid and s.gone_at is not null;

@@ -71,8 +71,13 @@ where e.chain = sqlc.arg(chain) and e.block_number >= sqlc.arg(block_number)::bi
 returning e.txid, e.kind, e.block_number, v.payment_id;
 
 -- name: GoneTransactions :many
--- The bytes of ours among what has left the chain since a time.
-select distinct t.raw
+-- The bytes of ours among what has left the chain since a time. Refunds of direct payments have their own way back.
+select t.raw
 from vault_events e join slot_transactions t on t.chain = e.chain and t.txid = e.txid
 where e.chain = sqlc.arg(chain) and e.gone_at >= sqlc.arg(since)::timestamptz
+union
+select t.raw
+from signer_slots s join slot_transactions t on t.chain = s.chain and t.txid = s.txid
+where s.chain = sqlc.arg(chain) and s.gone_at >= sqlc.arg(since)::timestamptz
+  and not exists (select from movements m where m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet' and m.state = 'final')
 limit sqlc.arg(row_limit)::integer;

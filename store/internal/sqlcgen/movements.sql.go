@@ -149,7 +149,7 @@ func (q *Queries) EndMovements(ctx context.Context, arg EndMovementsParams) (int
 const goneRefunds = `-- name: GoneRefunds :many
 select s.nonce, s.txid, t.txid as signed, t.raw, m.payment_id, m.token, m.receiver, m.to_payer::text as to_payer
 from signer_slots s
-join movements m on m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet'
+join movements m on m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet' and m.state = 'final'
 join slot_transactions t on t.chain = s.chain and t.signer = s.signer and t.nonce = s.nonce
 where s.chain = $1 and s.signer = $2::bytea and s.gone_at >= $3::timestamptz
 order by s.nonce, t.attempt
@@ -513,7 +513,7 @@ func (q *Queries) InsertSlotTransaction(ctx context.Context, arg InsertSlotTrans
 const loseRefunds = `-- name: LoseRefunds :many
 update signer_slots s set gone_at = $1::timestamptz
 from movements m join payments p on p.id = m.payment_id
-where s.chain = $2 and s.block_number >= $3::bigint and s.gone_at is null
+where s.chain = $2 and s.block_number >= $3::bigint and s.unseen_hash is null and s.gone_at is null
   and m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet' and m.state = 'final'
 returning s.txid, s.block_number, m.payment_id, coalesce(p.paid_out = s.txid, false)::boolean as told
 `
@@ -531,7 +531,8 @@ type LoseRefundsRow struct {
 	Told        bool
 }
 
-// Refunds of direct payments whose block has left the chain. told: everybody was told that the payment's money went back by it.
+// Refunds of direct payments whose block has left the chain, among those that the watcher had seen there. told: everybody was told that the
+// payment's money moved by it.
 func (q *Queries) LoseRefunds(ctx context.Context, arg LoseRefundsParams) ([]LoseRefundsRow, error) {
 	rows, err := q.db.Query(ctx, loseRefunds, arg.Now, arg.Chain, arg.BlockNumber)
 	if err != nil {
@@ -545,6 +546,69 @@ func (q *Queries) LoseRefunds(ctx context.Context, arg LoseRefundsParams) ([]Los
 			&i.Txid,
 			&i.BlockNumber,
 			&i.PaymentID,
+			&i.Told,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const loseSlots = `-- name: LoseSlots :many
+with gone as (
+    update signer_slots s set gone_at = $1::timestamptz
+    from (select unnest($3::bytea[]) as signer, unnest($4::bigint[]) as nonce) n
+    where s.chain = $2 and s.signer = n.signer and s.nonce = n.nonce and s.unseen_hash is not null
+      and not exists (select from vault_events e where e.chain = s.chain and e.txid = s.txid and e.gone_at is null)
+    returning s.chain, s.signer, s.nonce, s.txid, s.block_number
+)
+select g.txid, g.block_number, m.payment_id, (m.source = 'operator_wallet')::boolean as direct, coalesce(p.paid_out = g.txid, false)::boolean as told
+from gone g
+join movements m on m.chain = g.chain and m.signer = g.signer and m.nonce = g.nonce
+join payments p on p.id = m.payment_id
+where not exists (select from vault_events e where e.chain = g.chain and e.txid = g.txid and e.vault = m.vault)
+`
+
+type LoseSlotsParams struct {
+	Now     time.Time
+	Chain   string
+	Signers [][]byte
+	Nonces  []int64
+}
+
+type LoseSlotsRow struct {
+	Txid        []byte
+	BlockNumber *int64
+	PaymentID   settlement.PaymentID
+	Direct      bool
+	Told        bool
+}
+
+// Slots whose block left the chain before the watcher came to it, and their movements, but those that were told of as lost. What a vault has
+// told of is in another block by now. told is as of LoseRefunds.
+func (q *Queries) LoseSlots(ctx context.Context, arg LoseSlotsParams) ([]LoseSlotsRow, error) {
+	rows, err := q.db.Query(ctx, loseSlots,
+		arg.Now,
+		arg.Chain,
+		arg.Signers,
+		arg.Nonces,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LoseSlotsRow
+	for rows.Next() {
+		var i LoseSlotsRow
+		if err := rows.Scan(
+			&i.Txid,
+			&i.BlockNumber,
+			&i.PaymentID,
+			&i.Direct,
 			&i.Told,
 		); err != nil {
 			return nil, err
@@ -586,19 +650,21 @@ func (q *Queries) MoveMovements(ctx context.Context, arg MoveMovementsParams) er
 
 const moveSlot = `-- name: MoveSlot :execrows
 update signer_slots
-set state = $1, txid = $2, problem = $3, block_number = nullif($4::bigint, 0), updated_at = $5
-where chain = $6 and signer = $7::bytea and nonce = $8::bigint and state <> 'final'
+set state = $1, txid = $2, problem = $3, block_number = nullif($4::bigint, 0), unseen_hash = $5,
+    updated_at = $6
+where chain = $7 and signer = $8::bytea and nonce = $9::bigint and state <> 'final'
 `
 
 type MoveSlotParams struct {
-	State   string
-	Txid    []byte
-	Problem string
-	Block   int64
-	Now     time.Time
-	Chain   string
-	Signer  []byte
-	Nonce   int64
+	State     string
+	Txid      []byte
+	Problem   string
+	Block     int64
+	BlockHash []byte
+	Now       time.Time
+	Chain     string
+	Signer    []byte
+	Nonce     int64
 }
 
 func (q *Queries) MoveSlot(ctx context.Context, arg MoveSlotParams) (int64, error) {
@@ -607,6 +673,7 @@ func (q *Queries) MoveSlot(ctx context.Context, arg MoveSlotParams) (int64, erro
 		arg.Txid,
 		arg.Problem,
 		arg.Block,
+		arg.BlockHash,
 		arg.Now,
 		arg.Chain,
 		arg.Signer,
@@ -905,20 +972,22 @@ func (q *Queries) PrepareMovements(ctx context.Context, arg PrepareMovementsPara
 }
 
 const refundIsBack = `-- name: RefundIsBack :exec
-update signer_slots set gone_at = null, block_number = $1::bigint
-where chain = $2 and signer = $3::bytea and nonce = $4::bigint and gone_at is not null
+update signer_slots set gone_at = null, block_number = $1::bigint, unseen_hash = $2
+where chain = $3 and signer = $4::bytea and nonce = $5::bigint and gone_at is not null
 `
 
 type RefundIsBackParams struct {
-	Block  int64
-	Chain  string
-	Signer []byte
-	Nonce  int64
+	Block     int64
+	BlockHash []byte
+	Chain     string
+	Signer    []byte
+	Nonce     int64
 }
 
 func (q *Queries) RefundIsBack(ctx context.Context, arg RefundIsBackParams) error {
 	_, err := q.db.Exec(ctx, refundIsBack,
 		arg.Block,
+		arg.BlockHash,
 		arg.Chain,
 		arg.Signer,
 		arg.Nonce,
@@ -1046,6 +1115,23 @@ func (q *Queries) RestartSigner(ctx context.Context, arg RestartSignerParams) (i
 	return result.RowsAffected(), nil
 }
 
+const seeSlots = `-- name: SeeSlots :exec
+update signer_slots s set unseen_hash = null
+from (select unnest($2::bytea[]) as signer, unnest($3::bigint[]) as nonce) n
+where s.chain = $1 and s.signer = n.signer and s.nonce = n.nonce
+`
+
+type SeeSlotsParams struct {
+	Chain   string
+	Signers [][]byte
+	Nonces  []int64
+}
+
+func (q *Queries) SeeSlots(ctx context.Context, arg SeeSlotsParams) error {
+	_, err := q.db.Exec(ctx, seeSlots, arg.Chain, arg.Signers, arg.Nonces)
+	return err
+}
+
 const setDurableNonce = `-- name: SetDurableNonce :exec
 update signers set durable_nonce = $1 where chain = $2 and address = $3
 `
@@ -1125,6 +1211,24 @@ func (q *Queries) Signers(ctx context.Context) ([]SignersRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const slotsAreBack = `-- name: SlotsAreBack :exec
+update signer_slots s set gone_at = null, block_number = n.block_number
+from (select unnest($2::bytea[]) as txid, unnest($3::bigint[]) as block_number) n
+where s.chain = $1 and s.txid = n.txid and s.gone_at is not null
+`
+
+type SlotsAreBackParams struct {
+	Chain        string
+	Txids        [][]byte
+	BlockNumbers []int64
+}
+
+// What vaults tell of is in the chain.
+func (q *Queries) SlotsAreBack(ctx context.Context, arg SlotsAreBackParams) error {
+	_, err := q.db.Exec(ctx, slotsAreBack, arg.Chain, arg.Txids, arg.BlockNumbers)
+	return err
 }
 
 const slotsOfCall = `-- name: SlotsOfCall :one
@@ -1285,6 +1389,52 @@ func (q *Queries) UnknownVaults(ctx context.Context, arg UnknownVaultsParams) ([
 			return nil, err
 		}
 		items = append(items, account)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unseenSlots = `-- name: UnseenSlots :many
+select signer, nonce, block_number, unseen_hash from signer_slots
+where chain = $1 and unseen_hash is not null and block_number <= $2::bigint
+order by block_number, signer, nonce
+limit $3::integer
+`
+
+type UnseenSlotsParams struct {
+	Chain       string
+	BlockNumber int64
+	RowLimit    int32
+}
+
+type UnseenSlotsRow struct {
+	Signer      []byte
+	Nonce       int64
+	BlockNumber *int64
+	UnseenHash  []byte
+}
+
+// Those whose final block the watcher has not compared, up to a block.
+func (q *Queries) UnseenSlots(ctx context.Context, arg UnseenSlotsParams) ([]UnseenSlotsRow, error) {
+	rows, err := q.db.Query(ctx, unseenSlots, arg.Chain, arg.BlockNumber, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnseenSlotsRow
+	for rows.Next() {
+		var i UnseenSlotsRow
+		if err := rows.Scan(
+			&i.Signer,
+			&i.Nonce,
+			&i.BlockNumber,
+			&i.UnseenHash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

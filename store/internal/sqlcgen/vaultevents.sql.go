@@ -13,21 +13,26 @@ import (
 )
 
 const goneTransactions = `-- name: GoneTransactions :many
-select distinct t.raw
+select t.raw
 from vault_events e join slot_transactions t on t.chain = e.chain and t.txid = e.txid
-where e.chain = $1 and e.gone_at >= $2::timestamptz
-limit $3::integer
+where e.chain = $2 and e.gone_at >= $3::timestamptz
+union
+select t.raw
+from signer_slots s join slot_transactions t on t.chain = s.chain and t.txid = s.txid
+where s.chain = $2 and s.gone_at >= $3::timestamptz
+  and not exists (select from movements m where m.chain = s.chain and m.signer = s.signer and m.nonce = s.nonce and m.source = 'operator_wallet' and m.state = 'final')
+limit $1::integer
 `
 
 type GoneTransactionsParams struct {
+	RowLimit int32
 	Chain    string
 	Since    time.Time
-	RowLimit int32
 }
 
-// The bytes of ours among what has left the chain since a time.
+// The bytes of ours among what has left the chain since a time. Refunds of direct payments have their own way back.
 func (q *Queries) GoneTransactions(ctx context.Context, arg GoneTransactionsParams) ([][]byte, error) {
-	rows, err := q.db.Query(ctx, goneTransactions, arg.Chain, arg.Since, arg.RowLimit)
+	rows, err := q.db.Query(ctx, goneTransactions, arg.RowLimit, arg.Chain, arg.Since)
 	if err != nil {
 		return nil, err
 	}
