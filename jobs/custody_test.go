@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	escrowsolana "github.com/settler-pay/settler/escrow/solana"
+	"github.com/settler-pay/settler/internal/devnet"
 	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/settlement"
@@ -109,6 +111,70 @@ func (m *reluctant) Outcome(ctx context.Context, slot settlement.Slot, call sett
 		return settlement.SlotOutcome{Fate: settlement.SlotExpired}, nil
 	}
 	return m.Mover.Outcome(ctx, slot, call, signed, movements)
+}
+
+// taxed makes the order's token a mint that keeps 4 % of each transfer, rounded up, of which alice has much.
+func (c *cluster) taxed() {
+	mint, err := devnet.NewSolanaKey()
+	if err != nil {
+		panic(err)
+	}
+	purse, alice := c.node.Purse(), c.alice.PublicKey()
+	authority := purse.PublicKey()
+	c.token = devnet.SolanaToken{Mint: mint.PublicKey(), Program: sdk.Token2022ProgramID, Decimals: 6}
+	c.policy = settlement.Policy{Kind: settlement.Fee, Received: true}
+	const length, rent = 278, (278 + 128) * 6960 // of a mint with the extension
+	u64 := func(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
+	program, account := c.token.Program, sdk.Meta(c.token.Mint).WRITE()
+	_, err = c.node.Send(context.Background(), purse, []sdk.PrivateKey{mint},
+		sdk.NewInstruction(sdk.SystemProgramID, sdk.AccountMetaSlice{sdk.Meta(authority).SIGNER().WRITE(), sdk.Meta(c.token.Mint).SIGNER().WRITE()},
+			slices.Concat(make([]byte, 4), u64(rent), u64(length), program[:])),
+		sdk.NewInstruction(program, sdk.AccountMetaSlice{account},
+			slices.Concat([]byte{26, 0, 1}, authority[:], []byte{1}, authority[:], []byte{400 % 256, 400 / 256}, u64(1<<40))),
+		sdk.NewInstruction(program, sdk.AccountMetaSlice{account}, slices.Concat([]byte{20, 6}, authority[:], []byte{0})),
+		c.token.Open(authority, alice),
+		sdk.NewInstruction(program, sdk.AccountMetaSlice{account, sdk.Meta(c.token.Account(alice)).WRITE(), sdk.Meta(authority).SIGNER()},
+			append([]byte{7}, u64(1_000_000_000)...)))
+	if err != nil {
+		panic(err)
+	}
+}
+
+// What a token keeps of a deposit and of a release is in the ledger, also where it keeps all of what goes back.
+func solanaTokenWithAFee(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, false, func(c *cluster, s *setup, _ *orchestration.RailRecommendation) {
+		s.rail = orchestration.RailEscrow
+		if c.escrow != nil {
+			return
+		}
+		c.taxed()
+		secret := newSecret(t, 1)
+		c.escrow = func() *jobs.Escrow {
+			mover := c.mover(secret)
+			return &jobs.Escrow{
+				Instrument: mover, Mover: mover, Arbiter: mover.Signer(), Epoch: 1, HoldFor: 24 * time.Hour, DisputeFor: time.Hour, BumpAfter: time.Second, Batch: 1,
+			}
+		}
+	})
+	order := c.order()
+	c.proveRefunds(order, c.id, c.alice)
+	c.tell(order)
+	p := c.await(order, false, settlement.StateAwaitingPayment)
+	vault := sdk.PublicKeyFromBytes([]byte(p.Terms.Payee))
+	c.run(c.token.Open(c.alice.PublicKey(), vault), c.token.Transfer(c.alice.PublicKey(), vault, 1_562_502)) // one above the price arrives
+	p = c.await(order, false, settlement.StateHeld)
+	if got := c.ledger(p); got != "fee 62501, held 1500001, payer -1500001, payer_fee -62501" {
+		t.Errorf("the ledger says %s", got)
+	}
+	c.confirm(order)
+	p = c.await(order, false, settlement.StateReleased)
+	if got := c.ledger(p); got != "fee 122502, held 0, payee 1440000, payer -1500001, payer_fee -62501" {
+		t.Errorf("the ledger says %s", got)
+	}
+	if payee, payer := c.units(c.bob.PublicKey()), c.units(c.alice.PublicKey()); payee != "1440000" || payer != "998437498" {
+		t.Errorf("the payee has %s, the payer %s", payee, payer)
+	}
 }
 
 // An order's wallet is paid, locked, and emptied by one transaction: also of what came after the release was decided. What would

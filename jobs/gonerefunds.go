@@ -66,7 +66,7 @@ func (w *watch) refundAgain(ctx context.Context, mover Mover, slot store.Slot, h
 	case outcome.Fate == settlement.SlotFinal && !outcome.Parts[0].Paid:
 		return fmt.Errorf("%s has moved nothing: %s", w.chain.FormatTxID(outcome.TxID), outcome.Parts[0].Problem)
 	case outcome.Fate == settlement.SlotFinal:
-		if err := w.chain.movedOut(ctx, outcome.TxID, name.Sender, mv.Direct.Token, leg{mv.Direct.Receiver, mv.ToPayer}); err != nil {
+		if err := w.chain.agreed(ctx, outcome.TxID, name.Sender, mv, outcome.Parts[0]); err != nil {
 			return err
 		}
 		w.r.cfg.Logger.InfoContext(ctx, "refund is back", "chain", string(w.chain.ID), "payment_id", mv.Payment.String(), "txid", w.chain.FormatTxID(outcome.TxID))

@@ -206,7 +206,7 @@ func (r *Runner) rehearse(ctx context.Context, chain Chain, locks *locks, step r
 		case slots.Failed > 0:
 			return "", errGivenUp{slots.Problem}
 		case slots.Made && slots.TxID != "":
-			if err = chain.movedOut(ctx, slots.TxID, step.from, q.Token, leg{step.to, settlement.NewAmount(1)}); err == nil {
+			if err = chain.movedOut(ctx, slots.TxID, step.from, q.Token, leg{to: step.to, amount: settlement.NewAmount(1)}); err == nil {
 				return slots.TxID, nil
 			}
 			if errors.Is(err, errNotMoved) {

@@ -174,14 +174,15 @@ func (m *move) finish(ctx context.Context, slot store.Slot, outcome settlement.S
 		for _, p := range locked {
 			due[p.ID] = p
 		}
-		var paid, again []settlement.Movement
+		var paid []store.PaidMovement
+		var again []settlement.Movement
 		var events []settlement.Event
 		ended := slices.Clone(slot.Movements)
 		for i := range ended {
 			mv, part := &ended[i], outcome.Parts[i]
 			if part.Paid {
 				mv.State = settlement.MovementFinal
-				paid = append(paid, *mv)
+				paid = append(paid, store.PaidMovement{Movement: *mv, Withheld: part.Withheld})
 				event := movementEvent(*mv, settlement.EventPaidOut)
 				event.TxID = outcome.TxID
 				if part.Owed {
@@ -282,22 +283,31 @@ func (m *move) agreed(ctx context.Context, slot store.Slot, outcome settlement.S
 		if !part.Paid || part.Owed {
 			continue
 		}
-		legs := []leg{{mv.Vault.Payee, mv.ToPayee}, {mv.Vault.Payer, mv.ToPayer}}
-		from, token := mv.Vault.Address, mv.Vault.Token
-		if d := mv.Direct; d != nil {
-			from, token, legs = m.signer.Address, d.Token, []leg{{d.Receiver, mv.ToPayer}}
-		}
-		if err := m.chain.movedOut(ctx, outcome.TxID, from, token, legs...); err != nil {
+		if err := m.chain.agreed(ctx, outcome.TxID, m.signer.Address, mv, part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// leg is what a vault, or a wallet of ours, is said to have paid to one account.
+// agreed returns an error unless the verifier confirms what is said to have arrived of the movement, so that it also agrees with what is said
+// not to have.
+func (c Chain) agreed(ctx context.Context, txid settlement.TxID, signer settlement.Address, mv settlement.Movement, part settlement.PartOutcome) error {
+	legs := []leg{{mv.Vault.Payee, mv.ToPayee, part.Withheld.ToPayee}, {mv.Vault.Payer, mv.ToPayer, part.Withheld.ToPayer}}
+	from, token := mv.Vault.Address, mv.Vault.Token
+	if d := mv.Direct; d != nil {
+		from, token, legs = signer, d.Token, []leg{{d.Receiver, mv.ToPayer, part.Withheld.ToPayer}}
+	}
+	if !c.plain(token) && !c.tellsFees(token) {
+		return nil
+	}
+	return c.arrived(ctx, txid, from, token, legs...)
+}
+
+// leg is what a vault, or a wallet of ours, is said to have paid to one account, and what of it the token kept.
 type leg struct {
-	to     settlement.Address
-	amount settlement.Amount
+	to               settlement.Address
+	amount, withheld settlement.Amount
 }
 
 // errNotMoved means that the verifier sees no such transfer.
@@ -309,21 +319,30 @@ func (c Chain) movedOut(ctx context.Context, txid settlement.TxID, from, token s
 	if !c.plain(token) {
 		return nil
 	}
+	return c.arrived(ctx, txid, from, token, legs...)
+}
+
+func (c Chain) arrived(ctx context.Context, txid settlement.TxID, from, token settlement.Address, legs ...leg) error {
 	for _, l := range legs {
 		if l.amount.IsZero() {
 			continue
 		}
+		want, nothing := l.amount.Sub(l.withheld), false
+		if want.IsZero() { // nobody can be paid nothing; that the token kept all of it is a verdict too
+			want, nothing = l.amount, true
+		}
 		verdict, err := c.Verifier.Verify(ctx, settlement.Claim{
 			Chain: c.ID, TxID: txid, Payers: []settlement.Address{from},
-			Want: settlement.Transfer{Token: token, Payee: l.to, Amount: l.amount},
+			Want: settlement.Transfer{Token: token, Payee: l.to, Amount: want},
 		})
 		switch {
 		case err != nil:
 			return fmt.Errorf("look at the transfer to %s: %w", c.FormatAddress(l.to), err)
+		case nothing && verdict.Code == settlement.AmountMismatch && verdict.Detail == settlement.FeeWithheld:
 		case verdict.Outcome() == settlement.Rejected:
-			return fmt.Errorf("%s to %s is said to be paid, and the transfer is %s: %w", l.amount, c.FormatAddress(l.to), verdict.Code, errNotMoved)
+			return fmt.Errorf("%s to %s is said to be paid, and the transfer is %s: %w", want, c.FormatAddress(l.to), verdict.Code, errNotMoved)
 		case verdict.Outcome() != settlement.Confirmed:
-			return fmt.Errorf("%s to %s is said to be paid, and the transfer is %s", l.amount, c.FormatAddress(l.to), verdict.Code)
+			return fmt.Errorf("%s to %s is said to be paid, and the transfer is %s", want, c.FormatAddress(l.to), verdict.Code)
 		}
 	}
 	return nil
@@ -331,10 +350,21 @@ func (c Chain) movedOut(ctx context.Context, txid settlement.TxID, from, token s
 
 // plain reports whether the token moves what it logs.
 func (c Chain) plain(token settlement.Address) bool {
+	policy, listed := c.policy(token)
+	return listed && (policy.Kind == "" || policy.Kind == settlement.Plain)
+}
+
+// tellsFees reports whether the token keeps a part of what is sent, and the verifier believes what it says of the rest.
+func (c Chain) tellsFees(token settlement.Address) bool {
+	policy, listed := c.policy(token)
+	return listed && policy.Kind == settlement.Fee && policy.Accepts()
+}
+
+func (c Chain) policy(token settlement.Address) (policy settlement.Policy, listed bool) {
 	for _, t := range c.Tokens {
 		if t.Address == token {
-			return t.Policy.Kind == "" || t.Policy.Kind == settlement.Plain
+			return t.Policy, true
 		}
 	}
-	return false
+	return policy, false
 }

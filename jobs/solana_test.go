@@ -63,6 +63,7 @@ func TestSolana(t *testing.T) {
 		{"account that is new", solanaAccountThatIsNew},
 		{"parts add up", solanaPartsAddUp},
 		{"custody", solanaCustody},
+		{"token with a fee", solanaTokenWithAFee},
 		{"token accounts", solanaTokenAccounts},
 		{"direct payment is given back", solanaDirectPaymentIsGivenBack},
 	} {
@@ -73,15 +74,16 @@ func TestSolana(t *testing.T) {
 // cluster is a rig's Solana side: a marketplace that is paid in a token of its own, on a real node behind a proxy.
 type cluster struct {
 	*rig
-	node  *devnet.Solana
-	proxy *chaintest.Proxy
-	id    settlement.ChainID
-	token devnet.SolanaToken // what is to be paid
-	other devnet.SolanaToken // another listed one
-	alice sdk.PrivateKey     // a wallet with much of everything
-	bob   sdk.PrivateKey     // the payee
-	tiers []solana.Tier
-	poll  time.Duration // 0: often
+	node   *devnet.Solana
+	proxy  *chaintest.Proxy
+	id     settlement.ChainID
+	token  devnet.SolanaToken // what is to be paid
+	policy settlement.Policy  // of the token
+	other  devnet.SolanaToken // another listed one
+	alice  sdk.PrivateKey     // a wallet with much of everything
+	bob    sdk.PrivateKey     // the payee
+	tiers  []solana.Tier
+	poll   time.Duration // 0: often
 	// escrow is nil where nothing is held.
 	escrow func() *jobs.Escrow
 	// refunds is nil where nothing is given back.
@@ -135,7 +137,7 @@ func newCluster(t *testing.T, named bool, change ...func(*cluster, *setup, *orch
 // chain is the cluster as settler is given it.
 func (c *cluster) chain() jobs.Chain {
 	tokens := []solana.Token{
-		{Token: settlement.Token{Chain: c.id, Address: key(c.token.Mint), Symbol: "SUSD", Decimals: 6}, Program: solana.TokenProgram},
+		{Token: settlement.Token{Chain: c.id, Address: key(c.token.Mint), Symbol: "SUSD", Decimals: 6, Policy: c.policy}, Program: key(c.token.Program)},
 		{Token: settlement.Token{Chain: c.id, Address: key(c.other.Mint), Symbol: "OUSD", Decimals: 6}, Program: solana.Token2022Program},
 		{Token: settlement.Token{Chain: c.id, Address: key(sdk.WrappedSol), Symbol: "WSOL", Decimals: 9}, Program: solana.TokenProgram},
 		{Token: settlement.Token{Chain: c.id, Symbol: "SOL", Decimals: 9}},

@@ -129,7 +129,7 @@ func (m *move) tokenAccount(ctx context.Context, due store.DueTokenAccount) erro
 
 // endTokenAccount records in the slot's last commit what has become of the token account that it was to make or close, and that payouts
 // have closed those of their wallets.
-func (m *move) endTokenAccount(ctx context.Context, tx pgx.Tx, slot store.Slot, outcome settlement.SlotOutcome, paid []settlement.Movement) error {
+func (m *move) endTokenAccount(ctx context.Context, tx pgx.Tx, slot store.Slot, outcome settlement.SlotOutcome, paid []store.PaidMovement) error {
 	now := m.r.now()
 	var closed []settlement.Address
 	for _, mv := range paid {

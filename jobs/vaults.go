@@ -171,7 +171,7 @@ func (w *watch) takenOut(ctx context.Context, e store.UntoldVaultEvent) error {
 	if e.Kind == settlement.VaultEventReclaimed {
 		payer = e.Receiver
 	}
-	return w.chain.movedOut(ctx, e.TxID, vault.Vault.Address, vault.Vault.Token, leg{vault.Vault.Payee, e.ToPayee}, leg{payer, e.ToPayer})
+	return w.chain.movedOut(ctx, e.TxID, vault.Vault.Address, vault.Vault.Token, leg{to: vault.Vault.Payee, amount: e.ToPayee}, leg{to: payer, amount: e.ToPayer})
 }
 
 // broken are the events for what had moved money on and has left the chain after it was final.

@@ -302,6 +302,9 @@ var refused = []struct {
 	{"ledger_lines_entry_fkey", "ledger_lines", row{"entry_id": "-1", "account": "'payee'"}},
 	{"ledger_lines_account_known", "ledger_lines", row{"account": "'mine'"}},
 	{"ledger_lines_amount_moves", "ledger_lines", row{"account": "'payee'", "amount": "0"}},
+	{"ledger_lines_fee_is_kept", "ledger_lines", row{"account": "'fee'", "amount": "-1"}},
+	{"ledger_lines_fee_is_kept", "ledger_lines", row{"account": "'payer_fee'", "amount": "1"}},
+	{"transfers_withheld_positive", "transfers", row{"position": "'log/9'", "receipt_index": "9", "withheld": "-1"}},
 
 	{"ledger_closed_pkey", "ledger_closed", row{}},
 	{"ledger_closed_one_row", "ledger_closed", row{"single": "false"}},

@@ -3,6 +3,7 @@ package migrations_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,13 @@ func TestMoneyRulesRefuse(t *testing.T) {
 	}
 	own := func(change row) string {
 		return insert("movements", row{"part": "1", "to_payee": "0", "source": "'operator_wallet'", "vault": "", "receiver": "'\\x15'"}.with(change))
+	}
+	fee := func(entry string, kept, sent int) string {
+		return fmt.Sprintf("insert into ledger_lines select %s, a.account, a.amount from (values ('fee', %d), ('payer_fee', %d)) a (account, amount)", entry, kept, sent)
+	}
+	posted := func(lines string) string {
+		return "set constraints movements_divided immediate; insert into ledger_lines select e.id, a.account, a.amount from ledger_entries e, (values " + lines +
+			") a (account, amount) where e.part = 0"
 	}
 	second := insert("movements", row{"part": "1", "to_payer": "1", "state": "'proposed'"})
 	cancel := "update movements set state = 'cancelled' where part = 0"
@@ -114,6 +122,18 @@ func TestMoneyRulesRefuse(t *testing.T) {
 		}},
 		{"a vault that is gone", "vaults_kept", []string{cancel, "delete from vaults"}},
 		{"an entry that is not balanced", "ledger_balanced", []string{insert("ledger_lines", row{"account": "'held'", "amount": "999999"})}},
+		{"a fee of a transfer of which nothing was kept", "ledger_fee_of_cause", []string{balanced, fee(entry, 5, -5)}},
+		{"another fee than was kept", "ledger_fee_of_cause", []string{balanced, "update transfers set withheld = 4", fee(entry, 5, -5)}},
+		{"a fee that is paid out of what arrived", "ledger_fee_of_cause", []string{
+			"update transfers set withheld = 5", "insert into ledger_lines select " + entry + ", a.account, a.amount from (values ('held', 999995), ('fee', 5)) a (account, amount)",
+		}},
+		{"a fee of what others took out", "ledger_fee_of_cause", []string{
+			balanced, "insert into ledger_lines select id, a.account, a.amount from ledger_entries, (values ('held', -5), ('fee', 5)) a (account, amount) where event_txid is not null",
+		}},
+		{"a fee of a movement that the payee gets", "ledger_fee_of_cause", []string{
+			balanced, posted("('held', -600000), ('payee', 599999), ('fee', 1)"),
+		}},
+		{"a fee of less than was moved", "ledger_fee_of_cause", []string{balanced, posted("('held', -599999), ('refund', 599998), ('fee', 1)")}},
 		{"more out of a vault than arrived", "ledger_held_covered", []string{
 			balanced, "set constraints movements_divided immediate",
 			"insert into ledger_lines select id, 'held', -1000001 from ledger_entries where part = 0",
@@ -149,7 +169,11 @@ func TestMoneyRulesRefuse(t *testing.T) {
 			"update signer_slots set state = 'final', txid = null, void = 'refused' where nonce = 0", "update movements set state = 'reverted' where part = 0",
 			insert("movements", row{"part": "1", "to_payee": "1000000", "to_payer": "0", "purpose": "'release'"}),
 		},
-		"all of it back out of our own wallet": {balanced, cancel, own(row{"to_payer": "1000000", "purpose": "'refund'"})},
+		"what a token keeps of a transfer and of a movement": {
+			balanced, "update transfers set withheld = 5", fee(entry, 5, -5), posted("('held', -600000), ('refund', 599990), ('fee', 10)"),
+		},
+		"a movement of which the token keeps all": {balanced, posted("('held', -600000), ('fee', 600000)")},
+		"all of it back out of our own wallet":    {balanced, cancel, own(row{"to_payer": "1000000", "purpose": "'refund'"})},
 		"a split of all that is held": {
 			balanced, cancel, insert("movements", row{"part": "1", "to_payee": "1", "to_payer": "999999", "purpose": "'split'"}),
 		},

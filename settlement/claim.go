@@ -75,7 +75,8 @@ type Transfer struct {
 	// References are the accounts that the transfer's own instruction names beyond those that it needs: a reference key is
 	// among them. Solana only.
 	References []Address
-	// Withheld is what the token itself kept on the way: Amount and Withheld were sent. Solana's Token-2022 only.
+	// Withheld is what the token itself kept on the way: Amount and Withheld were sent. Solana's Token-2022 only: an EVM transaction does not tell it from
+	// what the payer has sent elsewhere.
 	Withheld Amount
 	// Fault is why the transfer pays nothing although its fields may fit, empty for one that counts: TOKEN_MISMATCH (mint
 	// of another program), PAYEE_MISMATCH (an account of the payee that does not count), DESTINATION_CLOSED,

@@ -368,8 +368,10 @@ const (
 type PartOutcome struct {
 	Paid bool // the part's own event says so
 	// Owed: the token refused a receiver, and the vault keeps what is his.
-	Owed    bool
-	Problem string // of one that did not pay, in words
+	Owed bool
+	// Withheld is what of each side's amount did not arrive, because the token kept it on the way.
+	Withheld Division
+	Problem  string // of one that did not pay, in words
 }
 
 // VaultEventKind names what happened at a vault.

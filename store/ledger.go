@@ -16,17 +16,18 @@ type Account string
 
 // The accounts. What an account got is above zero, what it gave below.
 const (
-	AccountPayer    Account = "payer"    // came from outside
-	AccountHeld     Account = "held"     // in our vault
-	AccountPayee    Account = "payee"    // at the payee
-	AccountRefund   Account = "refund"   // back at the payer
-	AccountFee      Account = "fee"      // kept
-	AccountGas      Account = "gas"      // spent on transactions of ours
-	AccountRent     Account = "rent"     // in token accounts that we have made, from which it comes back
-	AccountOperator Account = "operator" // our own wallet
+	AccountPayer    Account = "payer"     // came from outside, and arrived
+	AccountHeld     Account = "held"      // in our vault
+	AccountPayee    Account = "payee"     // at the payee
+	AccountRefund   Account = "refund"    // back at the payer
+	AccountFee      Account = "fee"       // kept on the way by the token
+	AccountPayerFee Account = "payer_fee" // left the payer beside what arrived, for the token to keep
+	AccountGas      Account = "gas"       // spent on transactions of ours
+	AccountRent     Account = "rent"      // in token accounts that we have made, from which it comes back
+	AccountOperator Account = "operator"  // our own wallet
 )
 
-// Posting is a confirmed transfer and the account that got it.
+// Posting is a confirmed transfer and the account that got it. What the token kept of it is posted as it is stored with the transfer.
 type Posting struct {
 	Transfer SeenTransfer
 	Account  Account
@@ -54,8 +55,14 @@ func PostTransfers(ctx context.Context, tx pgx.Tx, postings []Posting, now time.
 	return nil
 }
 
+// PaidMovement is a movement that is final, and what of it did not arrive.
+type PaidMovement struct {
+	settlement.Movement
+	Withheld settlement.Division
+}
+
 // PostMovements posts movements that are final; a second time is an error.
-func PostMovements(ctx context.Context, tx pgx.Tx, movements []settlement.Movement, now time.Time) error {
+func PostMovements(ctx context.Context, tx pgx.Tx, movements []PaidMovement, now time.Time) error {
 	if len(movements) == 0 {
 		return nil
 	}
@@ -63,6 +70,8 @@ func PostMovements(ctx context.Context, tx pgx.Tx, movements []settlement.Moveme
 	for _, m := range movements {
 		p.PaymentIds = append(p.PaymentIds, m.Payment)
 		p.Parts = append(p.Parts, int16(m.Part))
+		p.PayeeFees = append(p.PayeeFees, m.Withheld.ToPayee.String())
+		p.PayerFees = append(p.PayerFees, m.Withheld.ToPayer.String())
 	}
 	if err := sqlcgen.New(tx).PostMovements(ctx, p); err != nil {
 		return fmt.Errorf("post %d movements: %w", len(movements), err)

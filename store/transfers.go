@@ -68,6 +68,7 @@ func SaveTransfers(ctx context.Context, tx pgx.Tx, transfers []SeenTransfer, now
 		p.Statuses = append(p.Statuses, string(s.Status))
 		p.ReferenceKeys = append(p.ReferenceKeys, joinKeys(t.References))
 		p.Finalities = append(p.Finalities, finalityOf(v.Evidence))
+		p.Withhelds = append(p.Withhelds, t.Withheld.String())
 	}
 	if err := sqlcgen.New(tx).SaveSightings(ctx, p); err != nil {
 		return fmt.Errorf("save %d transfers: %w", len(transfers), err)
@@ -177,13 +178,13 @@ func collect[R any](rows []R, same func(R) sqlcgen.TransfersOfRow) ([]SeenTransf
 	out := make([]SeenTransfer, len(rows))
 	for i := range rows {
 		r := same(rows[i])
-		amount, err := parseAmount(r.Amount)
-		if err != nil {
+		var amount, withheld settlement.Amount
+		if err := parseAmounts([]string{r.Amount, r.Withheld}, &amount, &withheld); err != nil {
 			return nil, fmt.Errorf("read transfer %s of payment %s: %w", settlement.TxID(r.Txid), r.PaymentID, err)
 		}
 		t := settlement.Transfer{
 			Token: settlement.Address(r.Token), Payer: settlement.Address(r.Payer), Payee: settlement.Address(r.Payee),
-			Amount: amount, Position: r.Position, Index: -1, References: splitKeys(r.ReferenceKeys),
+			Amount: amount, Withheld: withheld, Position: r.Position, Index: -1, References: splitKeys(r.ReferenceKeys),
 		}
 		if r.ReceiptIndex != nil {
 			t.Index = int(*r.ReceiptIndex)

@@ -42,6 +42,7 @@ func TestTransfersAreReadBackAsSaved(t *testing.T) {
 	native.Sighting.Block.Number = 102
 	native.Sighting.Verdict = settlement.Verdict{Code: settlement.AmountMismatch, Detail: settlement.Under}
 	native.Finality = "" // it has no evidence
+	first.Sighting.Transfer.Withheld = settlement.NewAmount(4)
 	save(t, pool, first, native)
 
 	// The verdict's transfer is the row itself and is not stored twice.

@@ -108,8 +108,10 @@ func (m *Mover) directPart(ctx context.Context, client *rpc.Client, receipt *typ
 				continue
 			}
 			event, err := usd.UnpackTransferEvent(log)
-			if err == nil && event.From == m.cfg.Signer.Address() && event.To == receiver && event.Value.Cmp(amount) == 0 {
-				return settlement.PartOutcome{Paid: true}, nil
+			// The call is one transfer, so that less than its amount in the log is what the token has left of it.
+			if err == nil && event.From == m.cfg.Signer.Address() && event.To == receiver && event.Value.Sign() > 0 && event.Value.Cmp(amount) <= 0 {
+				kept := withheld(receipt, log.Address, event.From, receiver, mv.ToPayer)
+				return settlement.PartOutcome{Paid: true, Withheld: settlement.Division{ToPayer: kept}}, nil
 			}
 		}
 	}

@@ -118,9 +118,34 @@ func (m *Mover) parts(ctx context.Context, client *rpc.Client, receipt *types.Re
 			return nil, fmt.Errorf("vault %s says that part %d paid %s and %s, not what was signed", terms.Vault(), mv.Part, event.ToPayee, event.ToPayer)
 		default:
 			out[i].Paid, out[i].Owed = true, !event.PayeePaid || !event.PayerPaid
+			if !out[i].Owed {
+				token, vault := common.BytesToAddress([]byte(mv.Vault.Token)), terms.Vault()
+				out[i].Withheld = settlement.Division{
+					ToPayee: withheld(receipt, token, vault, terms.Payee, mv.ToPayee), ToPayer: withheld(receipt, token, vault, terms.Payer, mv.ToPayer),
+				}
+			}
 		}
 	}
 	return out, nil
+}
+
+// withheld is what the token says that it kept of a sum of which the transaction moved no other: the log to the receiver is less. A
+// token that logs more than it credits, or nothing, tells of no fee.
+func withheld(receipt *types.Receipt, token, from, to common.Address, sent settlement.Amount) settlement.Amount {
+	usd := contracts.NewTestUSD()
+	for _, log := range receipt.Logs {
+		if log.Address != token {
+			continue
+		}
+		event, err := usd.UnpackTransferEvent(log)
+		if err != nil || event.From != from || event.To != to {
+			continue
+		}
+		if arrived, err := settlement.AmountFromBig(event.Value); err == nil {
+			return sent.Sub(arrived)
+		}
+	}
+	return settlement.Amount{}
 }
 
 // revert reads why what the transaction was to do was not carried out, by carrying it out again as a question at the end of its block.

@@ -329,7 +329,7 @@ func (m *Mover) Send(ctx context.Context, raw []byte) error { return m.nodes.sen
 
 // Outcome says what has become of the slot. That a transaction succeeded proves nothing: the vault's account, which it has
 // closed, does.
-func (m *Mover) Outcome(ctx context.Context, _ settlement.Slot, call settlement.Call, signed []settlement.SignedTx, _ []settlement.Movement) (settlement.SlotOutcome, error) {
+func (m *Mover) Outcome(ctx context.Context, _ settlement.Slot, call settlement.Call, signed []settlement.SignedTx, movements []settlement.Movement) (settlement.SlotOutcome, error) {
 	var p payout
 	if err := json.Unmarshal(call.Data, &p); err != nil {
 		return settlement.SlotOutcome{}, fmt.Errorf("decode the payout: %w", err)
@@ -340,7 +340,7 @@ func (m *Mover) Outcome(ctx context.Context, _ settlement.Slot, call settlement.
 	}
 	var out settlement.SlotOutcome
 	err = m.nodes.ask(ctx, func(ctx context.Context, e Endpoint) (err error) {
-		out, err = m.outcome(ctx, e, p, signed)
+		out, err = m.outcome(ctx, e, p, signed, movements)
 		return err
 	})
 	if err != nil || out.Fate != settlement.SlotExpired {
@@ -352,7 +352,7 @@ func (m *Mover) Outcome(ctx context.Context, _ settlement.Slot, call settlement.
 		if slices.Contains(agree, e.operator()) {
 			continue
 		}
-		each, err := m.outcome(ctx, e, p, signed)
+		each, err := m.outcome(ctx, e, p, signed, movements)
 		if err == nil && each.Fate == settlement.SlotExpired {
 			err = m.unmoved(ctx, e, r, signed)
 		}
@@ -373,7 +373,7 @@ func (m *Mover) Outcome(ctx context.Context, _ settlement.Slot, call settlement.
 }
 
 // outcome is what one endpoint says.
-func (m *Mover) outcome(ctx context.Context, e Endpoint, p payout, signed []settlement.SignedTx) (settlement.SlotOutcome, error) {
+func (m *Mover) outcome(ctx context.Context, e Endpoint, p payout, signed []settlement.SignedTx, movements []settlement.Movement) (settlement.SlotOutcome, error) {
 	slot, height, err := m.nodes.final(ctx, e)
 	if err != nil {
 		return settlement.SlotOutcome{}, err
@@ -392,7 +392,7 @@ func (m *Mover) outcome(ctx context.Context, e Endpoint, p payout, signed []sett
 		case s.ConfirmationStatus != finalized:
 			return settlement.SlotOutcome{Fate: settlement.SlotIncluded, TxID: signed[i].TxID}, nil
 		default:
-			return m.final(ctx, e, p, signed[i].TxID, ids[i])
+			return m.final(ctx, e, p, signed[i].TxID, ids[i], movements)
 		}
 	}
 	if height > last {
@@ -405,50 +405,46 @@ func (m *Mover) outcome(ctx context.Context, e Endpoint, p payout, signed []sett
 }
 
 // final reads what a final transaction did.
-func (m *Mover) final(ctx context.Context, e Endpoint, p payout, txid settlement.TxID, id string) (settlement.SlotOutcome, error) {
-	var tx *struct {
-		Meta struct {
-			Err          json.RawMessage `json:"err"`
-			PreBalances  []uint64        `json:"preBalances"`
-			PostBalances []uint64        `json:"postBalances"`
-		} `json:"meta"`
-		Transaction struct {
-			Message struct {
-				AccountKeys []sdk.PublicKey `json:"accountKeys"`
-			} `json:"message"`
-		} `json:"transaction"`
-	}
-	err := m.nodes.call(ctx, e, &tx, "getTransaction", id, map[string]any{"encoding": "json", "commitment": finalized, "maxSupportedTransactionVersion": 0})
+func (m *Mover) final(ctx context.Context, e Endpoint, p payout, txid settlement.TxID, id string, movements []settlement.Movement) (settlement.SlotOutcome, error) {
+	tx, err := m.nodes.carriedOut(ctx, e, id)
 	if err != nil {
 		return settlement.SlotOutcome{}, err
 	}
-	account := p.Vault
-	if token := m.tokens[p.Mint]; !token.native() {
+	account, token := p.Vault, m.tokens[p.Mint]
+	if !token.native() {
 		if account, err = token.account(p.Vault); err != nil {
 			return settlement.SlotOutcome{}, err
 		}
 	}
-	at := -1
-	if tx != nil {
-		at = slices.Index(tx.Transaction.Message.AccountKeys, account)
-	}
-	if at < 0 || len(tx.Meta.PreBalances) != len(tx.Transaction.Message.AccountKeys) || len(tx.Meta.PostBalances) != len(tx.Meta.PreBalances) {
+	at := slices.Index(tx.keys(), account)
+	if at < 0 {
 		return settlement.SlotOutcome{}, fmt.Errorf("transaction %s is final, and what it did is incomplete or another's", id)
 	}
 	before, after := tx.Meta.PreBalances[at], tx.Meta.PostBalances[at]
 	out := settlement.SlotOutcome{Fate: settlement.SlotFinal, TxID: txid, Parts: make([]settlement.PartOutcome, 1)}
-	failed := len(tx.Meta.Err) > 0 && string(tx.Meta.Err) != "null"
+	problem := tx.problem()
 	switch {
-	case failed:
-		out.Parts[0].Problem = "the transaction failed in its block: " + string(tx.Meta.Err)
+	case problem != "":
+		out.Parts[0].Problem = problem
 	case (after == 0) == (p.Do == opens):
 		return settlement.SlotOutcome{}, fmt.Errorf("transaction %s succeeded, and account %s holds %d lamports", id, account, after)
 	default:
 		out.Parts[0].Paid = true
 	}
+	if len(movements) == 1 && problem == "" { // of all that pays the wallet out
+		for _, leg := range p.Legs {
+			kept := &out.Parts[0].Withheld.ToPayer
+			if addressOf(leg.To) == movements[0].Vault.Payee {
+				kept = &out.Parts[0].Withheld.ToPayee
+			}
+			if *kept, err = tx.withheld(token, leg); err != nil {
+				return settlement.SlotOutcome{}, err
+			}
+		}
+	}
 	var rent, back uint64
 	switch {
-	case failed:
+	case problem != "":
 	case p.Do == opens:
 		rent = after - min(after, before)
 	case p.Do == closesAccount || p.RentTo == m.payer.Address():

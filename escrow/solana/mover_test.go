@@ -163,6 +163,28 @@ func TestMoverSignsAgainWhatHasExpired(t *testing.T) {
 	}
 }
 
+// What a token with a fee keeps of each side's part is told.
+func TestMoverTellsWhatWasWithheld(t *testing.T) {
+	l := startLab(t)
+	token := l.mint(sdk.Token2022ProgramID, feeExtension(l.node.Purse().PublicKey()))
+	m, books := l.newMover(token, 1, 1200)
+	mv := move(books.vault, 1000, 152) // of the deposit 48 were kept
+	call := l.prepared(m, mv)
+	signed, err := m.Sign(t.Context(), settlement.Slot{}, call, nil, false)
+	if err == nil {
+		err = m.Send(t.Context(), signed.Raw)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.until(m, call, settlement.SlotFinal, signed)
+	out, err := m.Outcome(t.Context(), settlement.Slot{}, call, []settlement.SignedTx{signed}, []settlement.Movement{mv})
+	want := settlement.Division{ToPayee: settlement.NewAmount(40), ToPayer: settlement.NewAmount(7)}
+	if err != nil || !out.Parts[0].Paid || out.Parts[0].Withheld != want || l.units(token, l.payee.PublicKey()) != 960 || l.units(token, l.payer.PublicKey()) != 145 {
+		t.Errorf("%+v, err %v; the payee has %d, the payer %d", out, err, l.units(token, l.payee.PublicKey()), l.units(token, l.payer.PublicKey()))
+	}
+}
+
 // What seems to have expired has not, unless nothing says otherwise: not the blockhash itself, and no node that is behind.
 func TestMoverDoubtsWhatHasExpired(t *testing.T) {
 	l := startLab(t)

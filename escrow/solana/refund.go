@@ -409,33 +409,11 @@ func (f *Refunder) Outcome(ctx context.Context, _ settlement.Slot, call settleme
 
 // final reads what a final transaction did. What has left the wallet proves it: that the transaction succeeded does not.
 func (f *Refunder) final(ctx context.Context, e Endpoint, p giveBack, txid settlement.TxID, id string, slot uint64) (settlement.SlotOutcome, error) {
-	type balance struct {
-		AccountIndex  int           `json:"accountIndex"`
-		Mint          sdk.PublicKey `json:"mint"`
-		UITokenAmount struct {
-			Amount settlement.Amount `json:"amount"`
-		} `json:"uiTokenAmount"`
-	}
-	var tx *struct {
-		Meta struct {
-			Err               json.RawMessage `json:"err"`
-			PreBalances       []uint64        `json:"preBalances"`
-			PostBalances      []uint64        `json:"postBalances"`
-			PreTokenBalances  []balance       `json:"preTokenBalances"`
-			PostTokenBalances []balance       `json:"postTokenBalances"`
-		} `json:"meta"`
-		Transaction struct {
-			Message struct {
-				AccountKeys []sdk.PublicKey `json:"accountKeys"`
-			} `json:"message"`
-		} `json:"transaction"`
-	}
-	err := f.nodes.call(ctx, e, &tx, "getTransaction", id, map[string]any{"encoding": "json", "commitment": finalized, "maxSupportedTransactionVersion": 0})
+	tx, err := f.nodes.carriedOut(ctx, e, id)
 	if err != nil {
 		return settlement.SlotOutcome{}, err
 	}
-	if tx == nil || len(tx.Transaction.Message.AccountKeys) == 0 || len(tx.Meta.PreBalances) != len(tx.Transaction.Message.AccountKeys) ||
-		len(tx.Meta.PostBalances) != len(tx.Meta.PreBalances) || tx.Meta.PostBalances[0] > tx.Meta.PreBalances[0] {
+	if tx.Meta.PostBalances[0] > tx.Meta.PreBalances[0] {
 		return settlement.SlotOutcome{}, fmt.Errorf("transaction %s is final, and what it did is incomplete or another's", id)
 	}
 	_, value, _, err := f.read(ctx, e, slot)
@@ -444,10 +422,10 @@ func (f *Refunder) final(ctx context.Context, e Endpoint, p giveBack, txid settl
 	}
 	spent := tx.Meta.PreBalances[0] - tx.Meta.PostBalances[0]
 	out := settlement.SlotOutcome{Fate: settlement.SlotFinal, TxID: txid, Durable: value[:], Parts: make([]settlement.PartOutcome, 1)}
-	keys, left := tx.Transaction.Message.AccountKeys, settlement.Amount{}
-	switch at := slices.Index(keys, p.Receiver); {
-	case len(tx.Meta.Err) > 0 && string(tx.Meta.Err) != "null":
-		out.Parts[0].Problem = "the transaction failed in its block: " + string(tx.Meta.Err)
+	left, problem := settlement.Amount{}, tx.problem()
+	switch at := slices.Index(tx.keys(), p.Receiver); {
+	case problem != "":
+		out.Parts[0].Problem = problem
 	case p.Mint.IsZero() && at > 0 && tx.Meta.PostBalances[at] > tx.Meta.PreBalances[at]:
 		left = settlement.NewAmount(tx.Meta.PostBalances[at] - tx.Meta.PreBalances[at])
 		spent -= min(spent, left.Big().Uint64())
@@ -456,20 +434,14 @@ func (f *Refunder) final(ctx context.Context, e Endpoint, p giveBack, txid settl
 		if err != nil {
 			return settlement.SlotOutcome{}, err
 		}
-		had := func(all []balance) settlement.Amount {
-			for _, b := range all {
-				if b.AccountIndex < len(keys) && keys[b.AccountIndex] == from && b.Mint == p.Mint {
-					return b.UITokenAmount.Amount
-				}
-			}
-			return settlement.Amount{}
-		}
-		left = had(tx.Meta.PreTokenBalances).Sub(had(tx.Meta.PostTokenBalances))
+		had, has := tx.units(from, p.Mint)
+		left = had.Sub(has)
 	}
 	if out.Gas = settlement.NewAmount(spent); left == settlement.NewAmount(p.Amount) {
 		out.Parts[0].Paid = true
+		out.Parts[0].Withheld.ToPayer, err = tx.withheld(f.tokens[p.Mint], Leg{p.Receiver, p.Amount})
 	} else if out.Parts[0].Problem == "" {
 		out.Parts[0].Problem = "the transaction was carried out and made no such transfer"
 	}
-	return out, nil
+	return out, err
 }

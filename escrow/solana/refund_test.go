@@ -35,12 +35,13 @@ type refundLab struct {
 	*Refunder
 	books *dueRefund
 	token Token
+	taxed Token // of which each transfer loses 4 %
 }
 
 func startRefundLab(t *testing.T) *refundLab {
 	t.Helper()
 	l := &refundLab{lab: startLab(t), books: &dueRefund{}}
-	l.token = l.mint(sdk.TokenProgramID)
+	l.token, l.taxed = l.mint(sdk.TokenProgramID), l.mint(sdk.Token2022ProgramID, feeExtension(l.node.Purse().PublicKey()))
 	var file bytes.Buffer
 	if err := CreateWallet(&file, "correct horse", 10); err != nil {
 		t.Fatal(err)
@@ -56,14 +57,18 @@ func startRefundLab(t *testing.T) *refundLab {
 	if _, err := OpenWallet(bytes.NewReader(sealed), "wrong horse"); !errors.Is(err, ErrPassword) {
 		t.Errorf("another password: %v", err)
 	}
-	kit, purse := made(l.token), l.node.Purse().PublicKey()
-	l.run(nil, kit.Open(purse, wallet.Address()),
-		sdk.NewInstruction(l.token.Program, sdk.AccountMetaSlice{rw(l.token.Mint), rw(kit.Account(wallet.Address())), sdk.Meta(purse).SIGNER()}, append([]byte{7}, u64(1000)...)))
+	purse := l.node.Purse().PublicKey()
+	for _, token := range []Token{l.token, l.taxed} {
+		kit := made(token)
+		l.run(nil, kit.Open(purse, wallet.Address()),
+			sdk.NewInstruction(token.Program, sdk.AccountMetaSlice{rw(token.Mint), rw(kit.Account(wallet.Address())), sdk.Meta(purse).SIGNER()}, append([]byte{7}, u64(1000)...)))
+	}
 	config := RefunderConfig{
-		Chain: settlement.ChainID("solana:" + l.node.Genesis()[:32]), Wallet: wallet, Books: l.books, Tokens: []Token{l.token, {}},
+		Chain: settlement.ChainID("solana:" + l.node.Genesis()[:32]), Wallet: wallet, Books: l.books, Tokens: []Token{l.token, l.taxed, {}},
 		Endpoints: []Endpoint{{Name: "n", URL: l.node.URL()}},
 		Policy: Policy{Key: "refunds", Tokens: map[sdk.PublicKey]TokenLimit{
 			l.token.Mint: {Key: "refunds.tokens[0]", PerPayment: settlement.NewAmount(500), PerHour: settlement.NewAmount(1000)},
+			l.taxed.Mint: {Key: "refunds.tokens[2]", PerPayment: settlement.NewAmount(500), PerHour: settlement.NewAmount(1000)},
 			{}:           {Key: "refunds.tokens[1]", PerPayment: settlement.NewAmount(sol), PerHour: settlement.NewAmount(sol)},
 		}, PaymentsPerHour: 3, MaxUnitPrice: 2000, Reserve: sol / 2},
 	}
@@ -152,7 +157,7 @@ func TestRefundIsPaidOnce(t *testing.T) {
 	l.sendAll(dearer, first, dearer)
 	out := l.fate(prepared.Call, settlement.SlotFinal, first, dearer)
 	account := settlement.NewAmount(RentExempt(165)) // of the receiver, who had none
-	if !out.Parts[0].Paid || l.units(l.token, payee) != 300 || bytes.Equal(out.Durable, prepared.Durable) ||
+	if !out.Parts[0].Paid || out.Parts[0].Withheld != (settlement.Division{}) || l.units(l.token, payee) != 300 || bytes.Equal(out.Durable, prepared.Durable) ||
 		!slices.Contains([]settlement.Amount{account.Add(settlement.NewAmount(signatureFee + 200)), account.Add(settlement.NewAmount(signatureFee + 400))}, out.Gas) {
 		t.Errorf("%+v, the receiver has %d", out, l.units(l.token, payee))
 	}
@@ -169,6 +174,14 @@ func TestRefundIsPaidOnce(t *testing.T) {
 	}
 	if l.units(l.token, payee) != 300 {
 		t.Errorf("paid again: the receiver has %d", l.units(l.token, payee))
+	}
+
+	taxed := l.ready(l.movement(addressOf(l.taxed.Mint), payee, 260))
+	paid = l.sign(taxed.Call, nil)
+	l.sendAll(paid)
+	kept := settlement.Division{ToPayer: settlement.NewAmount(11)} // 4 %, rounded up
+	if out := l.fate(taxed.Call, settlement.SlotFinal, paid); !out.Parts[0].Paid || out.Parts[0].Withheld != kept || l.units(l.taxed, payee) != 249 {
+		t.Errorf("of a token with a fee: %+v, the receiver has %d", out, l.units(l.taxed, payee))
 	}
 
 	last := l.ready(l.movement(token, payee, 1))

@@ -94,7 +94,24 @@ var rules = []struct{ breach, query string }{
 			where e.at < t.until and coalesce(p.marketplace, '') = t.marketplace and e.chain = t.chain and e.token = t.token and l.account = t.account), 0)`},
 	{"money of a vault that is in another account, or of nobody's vault that is held", `
 		select p.id::text from payments p join ledger_entries e on e.payment_id = p.id and e.txid is not null join ledger_lines l on l.entry_id = e.id
-		where l.account not in ('payer', case p.custody when 'vault' then 'held' else 'payee' end)`},
+		where l.account not in ('payer', 'payer_fee', 'fee', case p.custody when 'vault' then 'held' else 'payee' end)`},
+	{"transfer whose entry says another fee than its token has kept", `
+		select e.id::text from ledger_entries e
+		join transfers t on t.payment_id = e.payment_id and t.chain = e.chain and t.txid = e.txid and t.position = e.position
+		left join ledger_lines f on f.entry_id = e.id and f.account = 'fee'
+		left join ledger_lines p on p.entry_id = e.id and p.account = 'payer_fee'
+		where (coalesce(f.amount, 0), coalesce(p.amount, 0)) <> (t.withheld, -t.withheld)`},
+	{"movement whose entry says otherwise where all that left went", `
+		select m.payment_id::text from movements m join ledger_entries e on e.payment_id = m.payment_id and e.part = m.part
+		where (select (coalesce(sum(l.amount) filter (where l.account = case m.source when 'vault' then 'held' else 'operator' end), 0),
+		               coalesce(sum(l.amount) filter (where l.account in ('payee', 'refund', 'fee')), 0),
+		               coalesce(sum(l.amount) filter (where l.account = 'payee'), 0) between 0 and m.to_payee,
+		               coalesce(sum(l.amount) filter (where l.account = 'refund'), 0) between 0 and m.to_payer)
+		       from ledger_lines l where l.entry_id = e.id)
+		      is distinct from (-m.to_payee - m.to_payer, m.to_payee + m.to_payer, true, true)`},
+	{"fee of what no token has kept", `
+		select e.id::text from ledger_entries e join ledger_lines l on l.entry_id = e.id
+		where l.account = 'fee' and num_nulls(e.txid, e.part) = 2 or l.account = 'payer_fee' and e.txid is null`},
 	{"payment whose vault is not the one that was handed out for it", `
 		select p.id::text from payments p
 		where p.custody = 'vault' and not exists (

@@ -42,6 +42,7 @@ func goodBooks(t *testing.T) *pgxpool.Pool {
 				1500000, 101, '\x0b', now(), 'VERIFIED', '{}', 'final', now()),
 			('00000000-0000-0000-0000-000000000003', 'eip155:1', decode(repeat('0c', 32), 'hex'), 'log/0', 0, '\x01', '\x03', '\x22',
 				2000000, 101, '\x0b', now(), 'VERIFIED', '{}', 'final', now())`,
+			`update transfers set withheld = 5 where amount = 2000000`,
 			`insert into consumed_transfers (chain, txid, position, receipt_index, payment_id, amount, consumed_at)
 			values ('eip155:1', decode(repeat('0a', 32), 'hex'), 'log/0', 0, '00000000-0000-0000-0000-000000000001', 1500000, now()),
 			('eip155:1', decode(repeat('0c', 32), 'hex'), 'log/0', 0, '00000000-0000-0000-0000-000000000003', 2000000, now())`,
@@ -60,6 +61,8 @@ func goodBooks(t *testing.T) *pgxpool.Pool {
 			select payment_id, chain, token, txid, position, now() from transfers`,
 			`insert into ledger_lines select e.id, l.account, l.amount from ledger_entries e join payments p on p.id = e.payment_id
 			cross join lateral (values ('payer', -p.amount), (case p.custody when 'vault' then 'held' else 'payee' end, p.amount)) l (account, amount)`,
+			`insert into ledger_lines select e.id, l.account, l.amount from ledger_entries e join payments p on p.id = e.payment_id and p.custody = 'vault'
+			cross join lateral (values ('payer_fee', -5), ('fee', 5)) l (account, amount)`,
 			`insert into movements (payment_id, part, purpose, source, chain, token, vault, to_payee, to_payer, state, signer, nonce, created_at, updated_at)
 			values ('00000000-0000-0000-0000-000000000003', 0, 'release', 'vault', 'eip155:1', '\x01', '\x22', 2000000, 0, 'final', '\x05', 7, now(), now())`,
 			`set constraints movements_divided immediate`, // while it is still held
@@ -69,7 +72,7 @@ func goodBooks(t *testing.T) *pgxpool.Pool {
 			}
 		}
 		settled := settlement.PaymentID{15: 3}
-		if err := store.PostMovements(t.Context(), tx, []settlement.Movement{{Payment: settled}}, now); err != nil {
+		if err := store.PostMovements(t.Context(), tx, []store.PaidMovement{{Movement: settlement.Movement{Payment: settled}, Withheld: settlement.Division{ToPayee: settlement.NewAmount(3)}}}, now); err != nil {
 			return err
 		}
 		slot := settlement.Slot{Sender: "\x05", Nonce: 7}
@@ -148,6 +151,12 @@ func TestCheckBooksFindsBreaches(t *testing.T) {
 			code, detail, evidence, status, seen_at from transfers where position = 'log/0'`, "no payment is settled by"},
 		{"totals that nothing adds up to", `insert into ledger_totals values ('1960-01-01 00:00:00+00', 'm', 'eip155:1', '', 'held', 1)`, "not what the ledger says"},
 		{"a vault's money at the payee", `update ledger_lines set account = 'payee' where account = 'held' and amount > 0`, "in another account"},
+		{"a fee of a transfer that is not posted", `delete from ledger_lines where account in ('fee', 'payer_fee') and amount in (-5, 5)`, "another fee than its token has kept"},
+		{"a fee that no transfer says", `update transfers set withheld = 0`, "another fee than its token has kept"},
+		{"a fee that the payee has paid twice", `update ledger_lines set amount = amount - 1 where account = 'payee' and amount = 1999997`, "where all that left went"},
+		{"a fee that made the payee richer", `update ledger_lines set amount = amount + 4 where account = 'payee' and amount = 1999997;
+			delete from ledger_lines where account = 'fee' and amount = 3; update ledger_lines set amount = amount - 1 where account = 'held' and amount < 0`, "where all that left went"},
+		{"a fee of gas", `update ledger_lines set account = 'fee' where account = 'gas'`, "what no token has kept"},
 		{"a vault with other terms", `update vaults set amount = 1`, "not the one that was handed out"},
 		{"a vault of a direct payment", `update payments set custody = '' where order_id = 'vault'`, "pays elsewhere"},
 		{"a movement that was not posted", `delete from ledger_entries where part = 0`, "final movement that is not posted"},
@@ -167,7 +176,7 @@ func TestCheckBooksFindsBreaches(t *testing.T) {
 		{"a return while nothing may move", `update movements set state = 'approved', signer = null, nonce = null, purpose = 'partial_refund', to_payee = 0, to_payer = 1;
 			update payments set state = 'frozen', back = 'held', finished_at = null where order_id = 'vault'`, "asks for none"},
 		{"a split that paid one side", `update payments set state = 'split', payout = 'split' where order_id = 'vault'`, "ledger says otherwise"},
-		{"a release that paid nobody", `delete from ledger_lines where account = 'payee' and amount = 2000000`, "ledger says otherwise"},
+		{"a release that paid nobody", `delete from ledger_lines where account = 'payee' and amount = 1999997`, "ledger says otherwise"},
 		{"a batch that lost an event", `update payment_events set audit_seq = 2 where version = 3`, "audit batch 1 has 2 events, recorded are 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -92,9 +92,9 @@ func (q *Queries) PostGas(ctx context.Context, arg PostGasParams) error {
 const postMovements = `-- name: PostMovements :exec
 with posted as (
     insert into ledger_entries (payment_id, chain, token, part, at)
-    select m.payment_id, m.chain, m.token, m.part, $1::timestamptz
+    select m.payment_id, m.chain, m.token, m.part, $5::timestamptz
     from movements m
-    join (select unnest($2::uuid[]) as payment_id, unnest($3::smallint[]) as part) n
+    join (select unnest($1::uuid[]) as payment_id, unnest($2::smallint[]) as part) n
       on n.payment_id = m.payment_id and n.part = m.part
     returning id, payment_id, part
 )
@@ -102,19 +102,32 @@ insert into ledger_lines (entry_id, account, amount)
 select p.id, l.account, l.amount
 from posted p
 join movements m on m.payment_id = p.payment_id and m.part = p.part
+join (select unnest($1::uuid[]) as payment_id, unnest($2::smallint[]) as part,
+             unnest($3::text[])::numeric as payee_fee, unnest($4::text[])::numeric as payer_fee) w
+  on w.payment_id = p.payment_id and w.part = p.part
 cross join lateral (values (case m.source when 'vault' then 'held' else 'operator' end, -m.to_payee - m.to_payer),
-                           ('payee', m.to_payee), ('refund', m.to_payer)) l (account, amount)
+                           ('payee', m.to_payee - w.payee_fee), ('refund', m.to_payer - w.payer_fee),
+                           ('fee', w.payee_fee + w.payer_fee)) l (account, amount)
 where l.amount <> 0
 `
 
 type PostMovementsParams struct {
-	Now        time.Time
 	PaymentIds []settlement.PaymentID
 	Parts      []int16
+	PayeeFees  []string
+	PayerFees  []string
+	Now        time.Time
 }
 
+// What arrived, and what of it did not. A fee that is more than was paid is refused by keep_fee.
 func (q *Queries) PostMovements(ctx context.Context, arg PostMovementsParams) error {
-	_, err := q.db.Exec(ctx, postMovements, arg.Now, arg.PaymentIds, arg.Parts)
+	_, err := q.db.Exec(ctx, postMovements,
+		arg.PaymentIds,
+		arg.Parts,
+		arg.PayeeFees,
+		arg.PayerFees,
+		arg.Now,
+	)
 	return err
 }
 
@@ -124,7 +137,7 @@ with posted as (
     select unnest($6::uuid[]), unnest($1::text[]), unnest($7::bytea[]), unnest($2::bytea[]),
            unnest($3::text[]), $8::timestamptz
     on conflict on constraint ledger_entries_transfer_once do nothing
-    returning id, chain, txid, position
+    returning id, payment_id, chain, txid, position
 )
 insert into ledger_lines (entry_id, account, amount)
 select p.id, l.account, l.amount
@@ -132,7 +145,9 @@ from posted p
 join (select unnest($1::text[]) as chain, unnest($2::bytea[]) as txid, unnest($3::text[]) as position,
              unnest($4::text[]) as account, unnest($5::text[])::numeric as amount) n
   on n.chain = p.chain and n.txid = p.txid and n.position = p.position
-cross join lateral (values ('payer', -n.amount), (n.account, n.amount)) l (account, amount)
+cross join lateral (select (select t.withheld from transfers t where t.payment_id = p.payment_id and t.chain = p.chain and t.txid = p.txid and t.position = p.position) as fee) w
+cross join lateral (values ('payer', -n.amount), (n.account, n.amount), ('payer_fee', -w.fee), ('fee', w.fee)) l (account, amount)
+where l.amount <> 0
 `
 
 type PostTransfersParams struct {
@@ -146,7 +161,8 @@ type PostTransfersParams struct {
 	Now        time.Time
 }
 
-// What was posted before is not posted again.
+// What was posted before is not posted again. What the token kept is read as a value, by the key of the stored transfer. It is posted beside
+// what arrived, and balanced by an account of its own: payer tells what a payment has received.
 func (q *Queries) PostTransfers(ctx context.Context, arg PostTransfersParams) error {
 	_, err := q.db.Exec(ctx, postTransfers,
 		arg.Chains,

@@ -120,7 +120,7 @@ func (q *Queries) ConsumedOf(ctx context.Context, arg ConsumedOfParams) ([]Consu
 }
 
 const finalFrom = `-- name: FinalFrom :many
-select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.block_number,
+select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.withheld::text as withheld, t.block_number,
        t.block_hash, t.block_time, t.code, t.detail, t.evidence, t.final_head, t.status, t.seen_at, t.reference_keys, t.finality,
        coalesce((select c.payment_id = t.payment_id from consumed_transfers c where c.chain = t.chain and c.txid = t.txid and c.position = t.position), false)::boolean as consumed
 from transfers t
@@ -143,6 +143,7 @@ type FinalFromRow struct {
 	Payer         []byte
 	Payee         []byte
 	Amount        string
+	Withheld      string
 	BlockNumber   int64
 	BlockHash     []byte
 	BlockTime     time.Time
@@ -176,6 +177,7 @@ func (q *Queries) FinalFrom(ctx context.Context, arg FinalFromParams) ([]FinalFr
 			&i.Payer,
 			&i.Payee,
 			&i.Amount,
+			&i.Withheld,
 			&i.BlockNumber,
 			&i.BlockHash,
 			&i.BlockTime,
@@ -252,18 +254,18 @@ func (q *Queries) KeepRules(ctx context.Context, arg KeepRulesParams) error {
 
 const saveSightings = `-- name: SaveSightings :exec
 insert into transfers (payment_id, chain, txid, position, receipt_index, token, payer, payee, amount, block_number,
-                       block_hash, block_time, code, detail, evidence, status, seen_at, reference_keys, finality)
+                       block_hash, block_time, code, detail, evidence, status, seen_at, reference_keys, finality, withheld)
 select unnest($1::uuid[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[]),
        nullif(unnest($5::integer[]), -1), unnest($6::bytea[]), unnest($7::bytea[]),
        unnest($8::bytea[]), unnest($9::text[])::numeric, unnest($10::bigint[]),
        unnest($11::bytea[]), unnest($12::timestamptz[]), unnest($13::text[]),
        unnest($14::text[]), unnest($15::jsonb[]), unnest($16::text[]), $17::timestamptz,
-       unnest($18::bytea[]), unnest($19::text[])
+       unnest($18::bytea[]), unnest($19::text[]), unnest($20::text[])::numeric
 on conflict on constraint transfers_pkey do update
 set receipt_index = coalesce(excluded.receipt_index, transfers.receipt_index), block_number = excluded.block_number,
     block_hash = excluded.block_hash, block_time = excluded.block_time, code = excluded.code, detail = excluded.detail,
     evidence = excluded.evidence, status = excluded.status, seen_at = excluded.seen_at,
-    reference_keys = excluded.reference_keys, finality = excluded.finality
+    reference_keys = excluded.reference_keys, finality = excluded.finality, withheld = excluded.withheld
 where transfers.status <> 'final'
    or transfers.code <> 'VERIFIED' and excluded.status = 'final' and (excluded.code = 'VERIFIED' or excluded.detail = 'part')
       and exists (select from consumed_transfers c
@@ -291,6 +293,7 @@ type SaveSightingsParams struct {
 	Now            time.Time
 	ReferenceKeys  [][]byte
 	Finalities     []string
+	Withhelds      []string
 }
 
 func (q *Queries) SaveSightings(ctx context.Context, arg SaveSightingsParams) error {
@@ -314,12 +317,13 @@ func (q *Queries) SaveSightings(ctx context.Context, arg SaveSightingsParams) er
 		arg.Now,
 		arg.ReferenceKeys,
 		arg.Finalities,
+		arg.Withhelds,
 	)
 	return err
 }
 
 const seenFrom = `-- name: SeenFrom :many
-select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, block_number,
+select payment_id, chain, txid, position, receipt_index, token, payer, payee, amount::text as amount, withheld::text as withheld, block_number,
        block_hash, block_time, code, detail, evidence, final_head, status, seen_at, reference_keys, finality, false as consumed
 from transfers
 where chain = $1 and status = 'seen' and block_number >= $2
@@ -341,6 +345,7 @@ type SeenFromRow struct {
 	Payer         []byte
 	Payee         []byte
 	Amount        string
+	Withheld      string
 	BlockNumber   int64
 	BlockHash     []byte
 	BlockTime     time.Time
@@ -374,6 +379,7 @@ func (q *Queries) SeenFrom(ctx context.Context, arg SeenFromParams) ([]SeenFromR
 			&i.Payer,
 			&i.Payee,
 			&i.Amount,
+			&i.Withheld,
 			&i.BlockNumber,
 			&i.BlockHash,
 			&i.BlockTime,
@@ -398,7 +404,7 @@ func (q *Queries) SeenFrom(ctx context.Context, arg SeenFromParams) ([]SeenFromR
 }
 
 const seenUpTo = `-- name: SeenUpTo :many
-select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.block_number,
+select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.withheld::text as withheld, t.block_number,
        t.block_hash, t.block_time, t.code, t.detail, 'null'::jsonb as evidence, t.final_head, t.status, t.seen_at, t.reference_keys, t.finality, false as consumed
 from transfers t
 join (select unnest($1::text[]) as finality, unnest($2::bigint[]) as block_number) r
@@ -425,6 +431,7 @@ type SeenUpToRow struct {
 	Payer         []byte
 	Payee         []byte
 	Amount        string
+	Withheld      string
 	BlockNumber   int64
 	BlockHash     []byte
 	BlockTime     time.Time
@@ -464,6 +471,7 @@ func (q *Queries) SeenUpTo(ctx context.Context, arg SeenUpToParams) ([]SeenUpToR
 			&i.Payer,
 			&i.Payee,
 			&i.Amount,
+			&i.Withheld,
 			&i.BlockNumber,
 			&i.BlockHash,
 			&i.BlockTime,
@@ -488,7 +496,7 @@ func (q *Queries) SeenUpTo(ctx context.Context, arg SeenUpToParams) ([]SeenUpToR
 }
 
 const transfersOf = `-- name: TransfersOf :many
-select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.block_number,
+select t.payment_id, t.chain, t.txid, t.position, t.receipt_index, t.token, t.payer, t.payee, t.amount::text as amount, t.withheld::text as withheld, t.block_number,
        t.block_hash, t.block_time, t.code, t.detail, t.evidence, t.final_head, t.status, t.seen_at, t.reference_keys, t.finality,
        coalesce((select c.payment_id = t.payment_id from consumed_transfers c where c.chain = t.chain and c.txid = t.txid and c.position = t.position), false)::boolean as consumed
 from transfers t
@@ -506,6 +514,7 @@ type TransfersOfRow struct {
 	Payer         []byte
 	Payee         []byte
 	Amount        string
+	Withheld      string
 	BlockNumber   int64
 	BlockHash     []byte
 	BlockTime     time.Time
@@ -540,6 +549,7 @@ func (q *Queries) TransfersOf(ctx context.Context, paymentIds []settlement.Payme
 			&i.Payer,
 			&i.Payee,
 			&i.Amount,
+			&i.Withheld,
 			&i.BlockNumber,
 			&i.BlockHash,
 			&i.BlockTime,
