@@ -51,7 +51,7 @@ type LedgerAsset struct {
 	Token       string `json:"token" doc:"The token's contract in the chain's own form; empty for the chain's native coin." example:"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"`
 	Symbol      string `json:"symbol" doc:"For people; empty for an asset that is not in the configuration." example:"USDC"`
 	Decimals    *uint8 `json:"decimals,omitempty" doc:"Digits after the point in major units; absent for an asset that is not in the configuration." example:"6"`
-	Account     string `json:"account" enum:"payer,held,payee,refund,fee,payer_fee,gas,rent,operator" doc:"payer: came from outside and arrived; held: in our vaults; payee, refund: arrived there; fee: kept on the way by a token that takes a fee; payer_fee: left the payer beside what arrived, for the token to keep; gas: spent; rent: in token accounts that we have made, from which it comes back; operator: our own wallets." example:"held"`
+	Account     string `json:"account" enum:"payer,held,payee,refund,fee,payer_fee,gas,rent,operator" doc:"payer: came from outside and arrived; held: in our vaults; payee, refund: arrived there; fee: kept on the way by a token that takes a fee, or burnt because no account could live by it; payer_fee: left the payer beside what arrived, for the token to keep; gas: spent; rent: in token accounts that we have made, from which it comes back; operator: our own wallets." example:"held"`
 }
 
 type ledgerBalance struct {

@@ -58,9 +58,10 @@ func (c *cluster) mover(secret *escrowsolana.Secret) *escrowsolana.Mover {
 	mover, err := escrowsolana.NewMover(context.Background(), escrowsolana.MoverConfig{
 		Chain: c.id, Secret: secret, Endpoints: []escrowsolana.Endpoint{{Name: "node", URL: c.node.URL()}},
 		Books:  custodyBooks{func() *pgxpool.Pool { return c.pool }},
-		Tokens: []escrowsolana.Token{{Mint: c.token.Mint, Program: c.token.Program, Decimals: 6}},
+		Tokens: []escrowsolana.Token{{Mint: c.token.Mint, Program: c.token.Program, Decimals: 6}, {}},
 		Policy: escrowsolana.Policy{Tokens: map[sdk.PublicKey]escrowsolana.TokenLimit{
 			c.token.Mint: {PerPayment: settlement.NewAmount(10_000_000), PerHour: settlement.NewAmount(10_000_000)},
+			{}:           {PerPayment: settlement.NewAmount(sdk.LAMPORTS_PER_SOL), PerHour: settlement.NewAmount(sdk.LAMPORTS_PER_SOL)},
 		}, PaymentsPerHour: 10, MaxUnitPrice: 1000, Reserve: sdk.LAMPORTS_PER_SOL / 2},
 	})
 	if err == nil {
@@ -174,6 +175,52 @@ func solanaTokenWithAFee(t *testing.T) {
 	}
 	if payee, payer := c.units(c.bob.PublicKey()), c.units(c.alice.PublicKey()); payee != "1440000" || payer != "998437498" {
 		t.Errorf("the payee has %s, the payer %s", payee, payer)
+	}
+}
+
+// A stranger's lamport in the wallet of an order in SOL, whose payer has no SOL, does not hold up the release: it is burnt, and the ledger says so.
+func solanaDustOfAStranger(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, false, func(c *cluster, s *setup, a *orchestration.RailRecommendation) {
+		s.rail, s.price = orchestration.RailEscrow, "0.5"
+		a.Token, a.TokenMint = "SOL", ""
+		if c.escrow != nil {
+			return
+		}
+		secret := newSecret(t, 1)
+		c.escrow = func() *jobs.Escrow {
+			mover := c.mover(secret)
+			return &jobs.Escrow{
+				Instrument: mover, Mover: mover, Arbiter: mover.Signer(), Epoch: 1, HoldFor: 24 * time.Hour, DisputeFor: time.Hour, BumpAfter: time.Second, Batch: 1,
+			}
+		}
+	})
+	const price = sdk.LAMPORTS_PER_SOL / 2
+	payer, err := devnet.NewSolanaKey() // has signed, and never had SOL
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := c.order()
+	c.proveRefunds(order, c.id, payer)
+	c.tell(order)
+	p := c.await(order, false, settlement.StateAwaitingPayment)
+	vault := sdk.PublicKeyFromBytes([]byte(p.Terms.Payee))
+	c.run(devnet.SolanaTransfer(c.alice.PublicKey(), vault, price))
+	c.await(order, false, settlement.StateHeld)
+	c.run(devnet.SolanaTransfer(c.alice.PublicKey(), vault, 1))
+	c.eventually("the lamport is in the books", func() error {
+		if got := c.ledger(p); got != "held 500000001, payer -500000001" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	c.confirm(order)
+	p = c.await(order, false, settlement.StateReleased)
+	if got := c.ledger(p); got != "fee 1, held 0, payee 500000000, payer -500000001" {
+		t.Errorf("the ledger says %s", got)
+	}
+	if got := c.moved(p); !slices.Equal(got, []string{"release 500000000+1 final"}) {
+		t.Errorf("movements %q", got)
 	}
 }
 

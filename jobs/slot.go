@@ -185,6 +185,9 @@ func (m *move) finish(ctx context.Context, slot store.Slot, outcome settlement.S
 				paid = append(paid, store.PaidMovement{Movement: *mv, Withheld: part.Withheld})
 				event := movementEvent(*mv, settlement.EventPaidOut)
 				event.TxID = outcome.TxID
+				if part.Burnt != "" {
+					event.Detail = fmt.Sprintf("%s base units above the price were burnt: the payer's account could not live by them", mv.ToPayer)
+				}
 				if part.Owed {
 					event.Reason, event.Detail = settlement.PayoutOwed, "the token refused a receiver; the vault keeps what is his until he claims it"
 				}
@@ -294,6 +297,9 @@ func (m *move) agreed(ctx context.Context, slot store.Slot, outcome settlement.S
 // not to have.
 func (c Chain) agreed(ctx context.Context, txid settlement.TxID, signer settlement.Address, mv settlement.Movement, part settlement.PartOutcome) error {
 	legs := []leg{{mv.Vault.Payee, mv.ToPayee, part.Withheld.ToPayee}, {mv.Vault.Payer, mv.ToPayer, part.Withheld.ToPayer}}
+	if part.Burnt != "" {
+		legs[1] = leg{to: part.Burnt, amount: mv.ToPayer}
+	}
 	from, token := mv.Vault.Address, mv.Vault.Token
 	if d := mv.Direct; d != nil {
 		from, token, legs = signer, d.Token, []leg{{d.Receiver, mv.ToPayer, part.Withheld.ToPayer}}

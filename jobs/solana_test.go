@@ -64,6 +64,7 @@ func TestSolana(t *testing.T) {
 		{"parts add up", solanaPartsAddUp},
 		{"custody", solanaCustody},
 		{"token with a fee", solanaTokenWithAFee},
+		{"dust of a stranger", solanaDustOfAStranger},
 		{"token accounts", solanaTokenAccounts},
 		{"direct payment is given back", solanaDirectPaymentIsGivenBack},
 	} {

@@ -371,7 +371,10 @@ type PartOutcome struct {
 	Owed bool
 	// Withheld is what of each side's amount did not arrive, because the token kept it on the way.
 	Withheld Division
-	Problem  string // of one that did not pay, in words
+	// Burnt is where the payer's part went, for nobody to have, as it was less than his account could live by; empty where it went to him. Withheld then
+	// has it too.
+	Burnt   Address
+	Problem string // of one that did not pay, in words
 }
 
 // VaultEventKind names what happened at a vault.

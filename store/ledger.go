@@ -20,7 +20,7 @@ const (
 	AccountHeld     Account = "held"      // in our vault
 	AccountPayee    Account = "payee"     // at the payee
 	AccountRefund   Account = "refund"    // back at the payer
-	AccountFee      Account = "fee"       // kept on the way by the token
+	AccountFee      Account = "fee"       // kept on the way by the token, or burnt
 	AccountPayerFee Account = "payer_fee" // left the payer beside what arrived, for the token to keep
 	AccountGas      Account = "gas"       // spent on transactions of ours
 	AccountRent     Account = "rent"      // in token accounts that we have made, from which it comes back

@@ -116,6 +116,7 @@ type payout struct {
 	Derivation derivation    `json:"derivation"`
 	Mint       sdk.PublicKey `json:"mint"` // zero for SOL
 	Legs       []Leg         `json:"legs"`
+	Dust       sdk.PublicKey `json:"dust,omitzero"` // as of a Release
 	Memo       string        `json:"memo"`
 	RentTo     sdk.PublicKey `json:"rent_to"`
 }
@@ -150,7 +151,7 @@ func (m *Mover) plan(p payout, unitPrice uint64) (plan, error) {
 		}, nil
 	}
 	return Release{
-		Vault: p.Vault, Token: token, Legs: p.Legs, Memo: p.Memo, RentTo: p.RentTo, FeePayer: m.payer.Address(), UnitPrice: unitPrice,
+		Vault: p.Vault, Token: token, Legs: p.Legs, Dust: p.Dust, Memo: p.Memo, RentTo: p.RentTo, FeePayer: m.payer.Address(), UnitPrice: unitPrice,
 	}, nil
 }
 
@@ -193,6 +194,10 @@ func (m *Mover) payoutOf(mv settlement.Movement) (payout, error) {
 		if units.Sign() > 0 {
 			p.Legs = append(p.Legs, Leg{leg.to, units.Uint64()})
 		}
+	}
+	// Of a split somebody has decided how much the payer gets, and what is refunded is more.
+	if mv.Purpose == settlement.PayoutRelease && p.Mint.IsZero() && len(p.Legs) == 2 && p.Legs[1].Amount < RentExempt(0) {
+		p.Dust = payer
 	}
 	return p, err
 }
@@ -439,6 +444,9 @@ func (m *Mover) final(ctx context.Context, e Endpoint, p payout, txid settlement
 			}
 			if *kept, err = tx.withheld(token, leg); err != nil {
 				return settlement.SlotOutcome{}, err
+			}
+			if at := slices.Index(tx.keys(), incinerator); at >= 0 && leg.To == p.Dust {
+				*kept, out.Parts[0].Burnt = settlement.NewAmount(leg.Amount), addressOf(incinerator)
 			}
 		}
 	}

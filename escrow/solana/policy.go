@@ -78,6 +78,8 @@ func (p Policy) judge(ctx context.Context, books Books, chain settlement.ChainID
 		switch to := addressOf(leg.To); {
 		case to != v.Payee && to != v.Payer:
 			return refused(RefusedPolicy, "%s is no party of vault %s; no configuration allows it", leg.To, r.Vault)
+		case to == v.Payee && leg.To == r.Dust:
+			return refused(RefusedPolicy, "%s is the payee of vault %s, and what is his is not burnt; no configuration allows it", leg.To, r.Vault)
 		case to == v.Payee && amount.Cmp(v.Amount.Big()) > 0:
 			return refused(RefusedPolicy, "%d base units for the payee of vault %s, above %s; no configuration allows it", leg.Amount, r.Vault, v.Amount)
 		}

@@ -64,10 +64,13 @@ type Leg struct {
 // wallet and closes its token account, so that a second copy of it, whatever its blockhash, finds nothing and fails. One
 // that leaves money behind needs a durable nonce, which a second copy finds used.
 type Release struct {
-	Vault    sdk.PublicKey // the order's wallet
-	Token    Token
-	Legs     []Leg  // 1 or 2
-	Burn     uint64 // base units of a token that nobody is owed
+	Vault sdk.PublicKey // the order's wallet
+	Token Token
+	Legs  []Leg  // 1 or 2
+	Burn  uint64 // base units of a token that nobody is owed
+	// Dust is whose leg, the last of two, is burnt where he could not live by it; zero for nobody. It is SOL above the price, and less than an account
+	// lives by: somebody's lamport must not hold up a release.
+	Dust     sdk.PublicKey
 	Memo     string // told to accounts that demand one; 1 to 64 bytes
 	FeePayer sdk.PublicKey
 	RentTo   sdk.PublicKey // gets what the closed token account held for its rent
@@ -170,6 +173,10 @@ func (r Release) checkLegs() error {
 	}
 	if r.Burn > 0 && r.Token.native() {
 		return refused(RefusedLegs, "SOL is not burnt")
+	}
+	if last := r.Legs[len(r.Legs)-1]; !r.Dust.IsZero() &&
+		(!r.Token.native() || !r.Nonce.IsZero() || len(r.Legs) != 2 || last.To != r.Dust || last.Amount >= RentExempt(0)) {
+		return refused(RefusedLegs, "%d for %s is no dust beside a price in SOL", last.Amount, last.To)
 	}
 	for i, leg := range r.Legs {
 		switch {
@@ -317,7 +324,23 @@ func (r Release) payNative(b *builder, accounts map[sdk.PublicKey]*Account) erro
 }
 
 func (r Release) payNativeLeg(b *builder, accounts map[sdk.PublicKey]*Account, leg Leg) error {
-	to := accounts[leg.To]
+	if err := livesBy(accounts[leg.To], leg); err != nil {
+		if leg.To != r.Dust {
+			return err
+		}
+		leg.To = incinerator
+	}
+	b.add(system.NewTransferInstruction(leg.Amount, r.Vault, leg.To).ValidateAndBuild())
+	return nil
+}
+
+// incinerator is where the cluster burns what comes, at the end of each block. It may hold less than an account lives by.
+//
+// Source: solana-sdk, incinerator.
+var incinerator = sdk.MustPublicKeyFromBase58("1nc1nerator11111111111111111111111111111111")
+
+// livesBy refuses what would leave its receiver's account with too little to live, or nobody could sign for.
+func livesBy(to *Account, leg Leg) error {
 	if err := checkWallet(to); err != nil {
 		return refused(RefusedDestination, "%s: %v", leg.To, err)
 	}
@@ -328,7 +351,6 @@ func (r Release) payNativeLeg(b *builder, accounts map[sdk.PublicKey]*Account, l
 	if leg.Amount < least && has < least-leg.Amount {
 		return refused(RefusedRent, "%s would hold %d lamports, fewer than the %d that it lives by", leg.To, has+leg.Amount, least)
 	}
-	b.add(system.NewTransferInstruction(leg.Amount, r.Vault, leg.To).ValidateAndBuild())
 	return nil
 }
 

@@ -86,6 +86,36 @@ func TestReleaseOfSOLPaysOnce(t *testing.T) {
 	check()
 }
 
+// A lamport above the price goes to the payer where he has an account, and is burnt where he has none.
+func TestDustOfSOLHoldsUpNoRelease(t *testing.T) {
+	for name, known := range map[string]bool{"the payer has an account": true, "the payer has none": false} {
+		t.Run(name, func(t *testing.T) {
+			l := startLab(t)
+			payer, payee, vault := l.payer.PublicKey(), l.payee.PublicKey(), l.vault.Address()
+			l.run([]sdk.PrivateKey{l.payer}, devnet.SolanaTransfer(payer, vault, 2_000_001))
+			if !known {
+				stranger, err := devnet.NewSolanaKey()
+				if err != nil {
+					t.Fatal(err)
+				}
+				payer = stranger.PublicKey()
+			}
+			before := l.lamports(payer)
+			r := l.release(Token{}, Leg{payee, 2_000_000}, Leg{payer, 1})
+			if _, err := l.build(r); isRefusal(err, RefusedRent) == known {
+				t.Errorf("as no dust: %v", err)
+			}
+			r.Dust = payer
+			tx := l.carryOut(r)
+			l.refusesCopy(tx)
+			got := l.lamports(payer) - before
+			if burnt := slices.Contains(tx.Message.AccountKeys, incinerator); burnt == known || got == 1 != known || l.lamports(payee) != 2_000_000 || l.lamports(vault) != 0 {
+				t.Errorf("the payee has %d, the payer %d more, the vault %d; burnt %t", l.lamports(payee), got, l.lamports(vault), burnt)
+			}
+		})
+	}
+}
+
 // One base unit that arrives after the release was built keeps the account from closing: nothing moves, and the next
 // release takes it along.
 func TestMoneyThatComesInBetween(t *testing.T) {
@@ -325,17 +355,30 @@ func TestReleasesThatAreNotBuilt(t *testing.T) {
 		code   RefusalCode
 		change func(*Release, map[sdk.PublicKey]*Account)
 	}{
-		"no legs":                {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs = nil }},
-		"three legs":             {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs = append(r.Legs, Leg{sdk.PublicKey{9}, 1}) }},
-		"nothing for one":        {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].Amount = 0 }},
-		"one twice":              {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].To = payee }},
-		"the vault itself":       {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].To = vault }},
-		"nobody":                 {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].To = sdk.PublicKey{} }},
-		"the vault pays":         {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.FeePayer = vault }},
-		"nobody pays the fee":    {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.FeePayer = sdk.PublicKey{} }},
-		"no memo":                {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Memo = "" }},
-		"a long memo":            {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Memo = strings.Repeat("m", maxMemo+1) }},
-		"burnt SOL":              {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Burn = 1 }},
+		"no legs":             {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs = nil }},
+		"three legs":          {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs = append(r.Legs, Leg{sdk.PublicKey{9}, 1}) }},
+		"nothing for one":     {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].Amount = 0 }},
+		"one twice":           {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].To = payee }},
+		"the vault itself":    {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].To = vault }},
+		"nobody":              {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[1].To = sdk.PublicKey{} }},
+		"the vault pays":      {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.FeePayer = vault }},
+		"nobody pays the fee": {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.FeePayer = sdk.PublicKey{} }},
+		"no memo":             {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Memo = "" }},
+		"a long memo":         {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Memo = strings.Repeat("m", maxMemo+1) }},
+		"burnt SOL":           {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Burn = 1 }},
+		"dust of the price": {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) {
+			r.Legs[0].Amount, r.Legs[1].Amount, r.Dust = 2_999_999, 1, payee
+		}},
+		"dust that is none": {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) {
+			r.Legs, r.Dust = []Leg{{payee, 2_109_120}, {payer, 890_880}}, payer
+		}},
+		"dust alone": {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs, r.Dust = []Leg{{payer, 1}}, payer }},
+		"dust beside a nonce": {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) {
+			r.Legs[1].Amount, r.Dust, r.Nonce = 1, payer, sdk.PublicKey{8}
+		}},
+		"dust of a token": {RefusedLegs, func(r *Release, _ map[sdk.PublicKey]*Account) {
+			r.Legs[1].Amount, r.Dust, r.Token.Mint = 1, payer, sdk.PublicKey{9}
+		}},
 		"no vault":               {RefusedVault, func(_ *Release, a map[sdk.PublicKey]*Account) { delete(a, vault) }},
 		"a vault with a program": {RefusedVault, func(_ *Release, a map[sdk.PublicKey]*Account) { a[vault].Program = sdk.TokenProgramID }},
 		"more than is held":      {RefusedBalance, func(r *Release, _ map[sdk.PublicKey]*Account) { r.Legs[0].Amount++ }},
