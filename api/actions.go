@@ -43,7 +43,7 @@ type actInput struct {
 
 // actBody is what an action needs beside its name.
 type actBody struct {
-	Reason   string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why. It stays in the history for ever." example:"The buyer agreed to a late payment, ticket 4711."`
+	Reason   reason `json:"reason" minLength:"1" maxLength:"1000" doc:"Why. It stays in the history for ever." example:"The buyer agreed to a late payment, ticket 4711."`
 	TxID     string `json:"txid,omitempty" minLength:"1" maxLength:"128" doc:"attach: the transaction to look at. accept: the transaction of the transfer." example:"0x8b1f4a2d6c3e5b7a9d0c1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b"`
 	Position string `json:"position,omitempty" minLength:"1" maxLength:"64" doc:"accept: the position of the transfer, as the payment's transactions show it." example:"log/17"`
 
@@ -145,8 +145,8 @@ func (s *server) registerActions() {
 // requireAdmin is requireKey for what needs the scope admin in some cases only.
 func requireAdmin(a actor) error {
 	switch {
-	case a.Young:
-		return problem(CredentialYoung, "A key, and a person's scope, may decide about money once they are 24 hours old.")
+	case a.young():
+		return a.tooYoung()
 	case a.Scope != scopeAdmin:
 		return problem(ScopeInsufficient, "This needs the scope admin; the caller has scope "+a.Scope+".")
 	}
@@ -223,7 +223,7 @@ func versionOf(tag string) (int64, error) {
 
 func (s *server) actionOf(ctx context.Context, id settlement.PaymentID, kind jobs.ActionKind, version int64, in *actInput) (jobs.Action, error) {
 	a := jobs.Action{
-		Kind: kind, Payment: id, Version: version, By: by(ctx), Reason: in.Body.Reason, Key: in.IdempotencyKey, Position: in.Body.Position,
+		Kind: kind, Payment: id, Version: version, By: by(ctx), Reason: string(in.Body.Reason), Key: in.IdempotencyKey, Position: in.Body.Position,
 		Dispute: settlement.DisputeStep{Party: settlement.Party(in.Body.Party), Reason: settlement.DisputeReason(in.Body.DisputeReason)},
 	}
 	err := in.Body.check(kind)
@@ -236,6 +236,9 @@ func (s *server) actionOf(ctx context.Context, id settlement.PaymentID, kind job
 		a.Dispute.Award = new(settlement.Division)
 		if a.Dispute.Award.ToPayer, err = settlement.ParseAmount(in.Body.Amount); err != nil {
 			return a, invalid("body.amount", "must be an amount in base units, decimal digits alone")
+		}
+		if a.Dispute.Award.ToPayer.IsZero() {
+			return a, invalid("body.amount", "must be above zero")
 		}
 	case kind == jobs.ActDecide || kind == jobs.ActSplit:
 		a.Dispute.Award = new(settlement.Division)
@@ -379,6 +382,9 @@ func actProblem(err error) *Problem {
 		p := problem(ValidationFailed, "")
 		p.Errors = []Fault{{Location: "body.to_payee", Message: award.Error()}, {Location: "body.to_payer", Message: award.Error()}}
 		return p
+	}
+	if state, ok := errors.AsType[*jobs.StateError](err); ok {
+		return problem(StateConflict, strings.ToUpper(state.Error()[:1])+strings.ReplaceAll(state.Error()[1:], "_", " ")+".")
 	}
 	if refusal, ok := errors.AsType[*jobs.RefundError](err); ok {
 		return problem(Code(refusal.Refusal), strings.ToUpper(refusal.Detail[:1])+refusal.Detail[1:]+".")

@@ -139,7 +139,9 @@ func TestActionsAreRefused(t *testing.T) {
 	r.act(key, id, "reverify", because("x")).problem(t, StateConflict)
 	r.act(r.key("acme", scopeRead), id, "note", because("x")).problem(t, ScopeInsufficient)
 	r.act(r.key("acme", scopeOperate), id, "freeze", because("x")).problem(t, ScopeInsufficient)
-	r.act(r.keyOf(nil, "acme", scopeAdmin, time.Hour), id, "freeze", because("x")).problem(t, CredentialYoung)
+	if p := r.act(r.keyOf(nil, "acme", scopeAdmin, time.Hour), id, "freeze", because("x")).problem(t, CredentialYoung); !strings.Contains(p.Detail, ": this one from 20") {
+		t.Errorf("it does not say until when the key is too young: %s", p.Detail)
+	}
 	r.act(r.key("acme", scopeOperate), id, "attach", `{"reason": "x", "txid": "`+txA+`"}`).problem(t, ScopeInsufficient)
 	into[acted](t, r.act(r.keyOf(nil, "acme", scopeAdmin, time.Hour), id, "note", because("a young key may leave a note")), http.StatusOK)
 	for offered, key := range map[string]string{
@@ -161,7 +163,7 @@ func TestActionsAreRefused(t *testing.T) {
 	r.act(key, direct, "refund", `{"reason": "x", "receiver": "`+payeeHex+`"}`).problem(t, RefundReceiverRefused)
 	r.act(key, direct, "refund", `{"reason": "x", "receiver": "`+payerHex+`", "amount": "1500001"}`).problem(t, StateConflict)
 	for _, action := range []string{"freeze", "unfreeze", "release"} {
-		if p := r.act(key, id, action, because("x")).problem(t, StateConflict); !strings.Contains(p.Detail, "in state awaiting_payment") {
+		if p := r.act(key, id, action, because("x")).problem(t, StateConflict); !strings.Contains(p.Detail, "payment is awaiting payment, and this is for payments that are") {
 			t.Errorf("%s: %s", action, p.Detail)
 		}
 	}

@@ -258,7 +258,7 @@ func (s *server) refuseUnknown(body *huma.MediaType) {
 func (s *server) secured(op huma.Operation, scope string) huma.Operation {
 	op.Security = []map[string][]string{{"apiKey": {scope}}}
 	op.RejectUnknownQueryParameters = true // a misspelt filter would select everything; payers' links may carry anything
-	op.Middlewares = append(op.Middlewares, s.requireKey(scope))
+	op.Middlewares = append(op.Middlewares, s.requireKey(scope), s.requireOnce)
 	return op
 }
 

@@ -44,7 +44,7 @@ type voteInput struct {
 }
 
 type voteBody struct {
-	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why; a rejection needs it."`
+	Reason reason `json:"reason,omitempty" maxLength:"1000" doc:"Why; a rejection needs it."`
 }
 
 func (s *server) registerApprovals() {
@@ -137,7 +137,7 @@ func (s *server) handleVote(ctx context.Context, in *voteInput) (*approvalOutput
 	if in.Vote == "reject" && in.Body.Reason == "" {
 		return nil, invalid("body.reason", "is needed to reject")
 	}
-	verdict := jobs.Verdict{Approval: id, Approve: in.Vote == "approve", By: by(ctx), Reason: in.Body.Reason}
+	verdict := jobs.Verdict{Approval: id, Approve: in.Vote == "approve", By: by(ctx), Reason: string(in.Body.Reason)}
 	raw, err := hex.DecodeString(strings.Trim(in.IfMatch, `"`))
 	if err != nil || copy(verdict.Hash[:], raw) != len(verdict.Hash) {
 		return nil, invalid("header.If-Match", "must be the hash of a request")

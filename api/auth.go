@@ -54,8 +54,16 @@ type actor struct {
 	Person      bool
 	// Key is the key that the request came with; zero for a person who has signed in.
 	Key settlement.PaymentID
-	// Young says that the scope would be admin, once the key and the person's scope are older than the probation.
-	Young bool
+	// AdminFrom is when the scope becomes admin, because the key or the person's scope is younger than the probation; else zero.
+	AdminFrom time.Time
+}
+
+func (a actor) young() bool { return !a.AdminFrom.IsZero() }
+
+// tooYoung is the refusal of what the caller may do from AdminFrom on.
+func (a actor) tooYoung() *Problem {
+	return problem(CredentialYoung, "A key, and a person's scope, may decide about money once they are 24 hours old: this one from "+
+		a.AdminFrom.UTC().Format(time.RFC3339)+" on.")
 }
 
 type actorContext struct{}
@@ -72,8 +80,8 @@ func (s *server) requireKey(scope string) func(huma.Context, func(huma.Context))
 		a, err := s.actorOfRequest(ctx)
 		switch {
 		case err != nil:
-		case a.Young && scope == scopeAdmin:
-			err = problem(CredentialYoung, "A key, and a person's scope, may decide about money once they are 24 hours old.")
+		case a.young() && scope == scopeAdmin:
+			err = a.tooYoung()
 		case slices.Index(scopes, a.Scope) < slices.Index(scopes, scope):
 			err = problem(ScopeInsufficient, "This needs the scope "+scope+"; the caller has scope "+a.Scope+".")
 		}
@@ -133,7 +141,7 @@ func known(a actor, err error) (actor, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return actor{}, refused()
 	}
-	if err == nil && a.Young {
+	if err == nil && a.young() {
 		a.Scope = scopeOperate
 	}
 	return a, err
@@ -145,11 +153,14 @@ func (s *server) actorOfKey(ctx context.Context, hash [sha256.Size]byte) (actor,
 	if err != nil {
 		return actor{}, err
 	}
-	a := actor{ID: k.ID, Name: k.Name, Marketplace: k.Marketplace, Scope: k.Scope, Key: k.ID, Young: s.young(k.CreatedAt)}
+	a := actor{ID: k.ID, Name: k.Name, Marketplace: k.Marketplace, Scope: k.Scope, Key: k.ID}
+	since := k.CreatedAt
 	if p := k.Person; p != nil { // the key can do no more than its person
 		a.ID, a.Name, a.Person = p.ID, p.Name, true
 		a.Scope = scopes[min(slices.Index(scopes, k.Scope), slices.Index(scopes, p.Scope))]
-		a.Young = a.Young || s.young(p.ScopeSince)
+		if p.ScopeSince.After(since) {
+			since = p.ScopeSince
+		}
 		switch {
 		case p.Marketplace != "" && a.Marketplace != "" && p.Marketplace != a.Marketplace:
 			return actor{}, store.ErrNotFound
@@ -157,8 +168,7 @@ func (s *server) actorOfKey(ctx context.Context, hash [sha256.Size]byte) (actor,
 			a.Marketplace = p.Marketplace
 		}
 	}
-	a.Young = a.Young && a.Scope == scopeAdmin
-	return a, nil
+	return s.onProbation(a, since), nil
 }
 
 // actorOfToken returns store.ErrNotFound for a token that is not valid, or whose person is not known here.
@@ -179,13 +189,15 @@ func (s *server) actorOfSubject(ctx context.Context, subject string) (actor, err
 	if err != nil {
 		return actor{}, err
 	}
-	return actor{
-		ID: p.ID, Name: p.Name, Marketplace: p.Marketplace, Scope: p.Scope, Person: true, Young: p.Scope == scopeAdmin && s.young(p.ScopeSince),
-	}, nil
+	return s.onProbation(actor{ID: p.ID, Name: p.Name, Marketplace: p.Marketplace, Scope: p.Scope, Person: true}, p.ScopeSince), nil
 }
 
-func (s *server) young(since time.Time) bool {
-	return !s.cfg.Development && s.cfg.Now().Sub(since) < probation
+// onProbation is the actor with when he may decide about money, if that is not yet.
+func (s *server) onProbation(a actor, since time.Time) actor {
+	if from := since.Add(probation); a.Scope == scopeAdmin && !s.cfg.Development && s.cfg.Now().Before(from) {
+		a.AdminFrom = from
+	}
+	return a
 }
 
 // marketplaceOf is the marketplace that the caller asks about: that of the key or, with a key of all marketplaces, the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -28,13 +29,14 @@ type callerOutput struct{ Body callerBody }
 
 // callerBody is who asks.
 type callerBody struct {
-	ID          string `json:"id" doc:"Of the person or, of a machine's key, the key's own." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
-	Name        string `json:"name" example:"Ada"`
-	Person      bool   `json:"person" doc:"A person, signed in or with a key; else a machine."`
-	Marketplace string `json:"marketplace" doc:"The marketplace that is reached; empty for all." example:"acme"`
-	Scope       string `json:"scope" enum:"read,operate,admin" doc:"What the caller may do now; each includes the one before." example:"admin"`
-	Young       bool   `json:"young" doc:"The scope becomes admin once key and scope are 24 hours old."`
-	Approves    bool   `json:"approves" doc:"The caller may approve what others ask for."`
+	ID          string     `json:"id" doc:"Of the person or, of a machine's key, the key's own." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
+	Name        string     `json:"name" example:"Ada"`
+	Person      bool       `json:"person" doc:"A person, signed in or with a key; else a machine."`
+	Marketplace string     `json:"marketplace" doc:"The marketplace that is reached; empty for all." example:"acme"`
+	Scope       string     `json:"scope" enum:"read,operate,admin" doc:"What the caller may do now; each includes the one before." example:"admin"`
+	Young       bool       `json:"young" doc:"The scope becomes admin once key and scope are 24 hours old."`
+	AdminFrom   *time.Time `json:"admin_from,omitempty" doc:"Of a young caller: when the scope becomes admin. Until then nothing that decides about money is taken."`
+	Approves    bool       `json:"approves" doc:"The caller may approve what others ask for."`
 }
 
 func (s *server) registerCaller() {
@@ -46,10 +48,14 @@ func (s *server) registerCaller() {
 
 func (s *server) handleGetCaller(ctx context.Context, _ *struct{}) (*callerOutput, error) {
 	a := caller(ctx)
-	return &callerOutput{callerBody{
-		ID: a.ID.String(), Name: a.Name, Person: a.Person, Marketplace: a.Marketplace, Scope: a.Scope, Young: a.Young,
+	b := callerBody{
+		ID: a.ID.String(), Name: a.Name, Person: a.Person, Marketplace: a.Marketplace, Scope: a.Scope, Young: a.young(),
 		Approves: s.mayApprove(a) && a.Scope == scopeAdmin,
-	}}, nil
+	}
+	if a.young() {
+		b.AdminFrom = new(a.AdminFrom.UTC())
+	}
+	return &callerOutput{b}, nil
 }
 
 // mayApprove reports whether the caller is a person who has signed in; in development a person's key is enough.

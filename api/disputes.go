@@ -105,7 +105,7 @@ func mediaType(text string) string {
 type evidenceInput struct {
 	PaymentID      string `path:"payment_id" maxLength:"64" doc:"Our id of the payment." example:"019ab7c4-5d1e-7c3a-9f00-2b1f6d0c8a11"`
 	Party          party  `query:"party" required:"true" doc:"Who hands it in."`
-	Reason         string `query:"reason" required:"true" minLength:"1" maxLength:"1000" doc:"What it shows." example:"The parcel as it arrived"`
+	Reason         reason `query:"reason" required:"true" minLength:"1" maxLength:"1000" doc:"What it shows." example:"The parcel as it arrived"`
 	ContentType    string `header:"Content-Type" doc:"What it is: a PNG, JPEG, GIF or WebP image, PDF, ZIP, MP4, or text (plain, CSV, JSON, mail). The bytes must look like it." example:"image/png"`
 	IfMatch        string `header:"If-Match" maxLength:"64" doc:"The version of the payment that was looked at, as its ETag says it." example:"\"4\""`
 	IdempotencyKey string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Chosen by the caller. The same key with the same request is answered alike and acts once." example:"5f0c1f0e-2d5b-4b8a-9c57-6a1f3e8d7b20"`
@@ -163,7 +163,7 @@ func (s *server) handleAddEvidence(ctx context.Context, in *evidenceInput) (*evi
 	request := sha256.Sum256(fmt.Appendf(nil, "evidence\x00%s\x00%d\x00%x\x00%s\x00%s\x00%s", id, version, f.SHA256, f.MediaType, in.Party, in.Reason))
 	status, body, err := once(ctx, s, in.IdempotencyKey, request, func() (int, *exhibit, error) {
 		_, err := s.cfg.Runner.Act(ctx, jobs.Action{
-			Kind: jobs.ActStatement, Payment: id, Version: version, By: by(ctx), Reason: in.Reason, Key: in.IdempotencyKey,
+			Kind: jobs.ActStatement, Payment: id, Version: version, By: by(ctx), Reason: string(in.Reason), Key: in.IdempotencyKey,
 			Dispute: settlement.DisputeStep{Party: settlement.Party(in.Party), Evidence: f},
 		}, false)
 		return http.StatusCreated, exhibitOf(f), err

@@ -232,7 +232,7 @@ func TestDisputeAfterRelease(t *testing.T) {
 	id := r.paid("acme", txid(1))
 	r.advance(settlement.Event{ID: "accepted", Payment: id, Kind: settlement.EventOrderAccepted},
 		settlement.Event{ID: "released", Payment: id, Kind: settlement.EventReleased})
-	if p := r.act(key, id, "freeze", because("x")).problem(t, StateConflict); !strings.Contains(p.Detail, "in state released") {
+	if p := r.act(key, id, "freeze", because("x")).problem(t, StateConflict); !strings.Contains(p.Detail, "payment is released, and this is for payments that are verified, held, release pending") {
 		t.Errorf("after the release: %s", p.Detail)
 	}
 	r.advance(settlement.Event{ID: "disputed", Payment: id, Kind: settlement.EventOrderDisputed})

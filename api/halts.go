@@ -43,7 +43,7 @@ type haltInput struct {
 	Switch string `path:"switch" enum:"halt,resume"`
 	Body   struct {
 		Chain  string `json:"chain,omitempty" minLength:"1" maxLength:"128" doc:"Only this chain: its CAIP-2 id or an alias. Absent: halt all chains, or lift the halt of all chains." example:"base"`
-		Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why, for whoever finds it." example:"A key is missing."`
+		Reason reason `json:"reason" minLength:"1" maxLength:"1000" doc:"Why, for whoever finds it." example:"A key is missing."`
 	}
 }
 
@@ -81,9 +81,9 @@ func (s *server) handleSwitch(ctx context.Context, in *haltInput) (*haltsOutput,
 	changed := true
 	var err error
 	if in.Switch == "halt" {
-		err = s.cfg.Runner.Halt(ctx, by(ctx), scope, in.Body.Reason)
+		err = s.cfg.Runner.Halt(ctx, by(ctx), scope, string(in.Body.Reason))
 	} else {
-		changed, err = s.cfg.Runner.Resume(ctx, by(ctx), scope, in.Body.Reason)
+		changed, err = s.cfg.Runner.Resume(ctx, by(ctx), scope, string(in.Body.Reason))
 	}
 	if err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ func (s *server) registerInstruments() {
 			"recommendation already names it. The address belongs to these terms alone and is watched from then on. Asking again with the same reference and terms gives the same one.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxInstrument,
 	}, scopeOperate), []Code{
-		RequestMalformed, MarketplaceForbidden, RequestTimeout, ReferenceReused, BodyTooLarge, MediaTypeUnsupported, ValidationFailed, MarketplaceRequired,
+		RequestMalformed, MarketplaceForbidden, MarketplaceUnknown, RequestTimeout, ReferenceReused, BodyTooLarge, MediaTypeUnsupported, ValidationFailed, MarketplaceRequired,
 		RefundAddressMissing, InstrumentRefused, OrchestratorUnavailable,
 	}, s.handleInstrument)
 	register(s, s.secured(huma.Operation{
@@ -90,7 +90,7 @@ func (s *server) registerInstruments() {
 			"for the pairing, and gets the refunds of its orders from the next vault on. Without it no vault is handed out there.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxRefundWallet,
 	}, scopeOperate), []Code{
-		RequestMalformed, MarketplaceForbidden, RequestTimeout, BodyTooLarge, MediaTypeUnsupported, ValidationFailed, MarketplaceRequired, SignerMalformed,
+		RequestMalformed, MarketplaceForbidden, MarketplaceUnknown, RequestTimeout, BodyTooLarge, MediaTypeUnsupported, ValidationFailed, MarketplaceRequired, SignerMalformed,
 		SignatureMalformed, SignatureNotSigners, ChainUnavailable,
 	}, s.handleRefundWallet)
 }

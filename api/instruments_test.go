@@ -40,6 +40,8 @@ func TestInstrumentIsRefused(t *testing.T) {
 	r.post("/v1/instruments", instrumentBody, r.key("acme", "read")).problem(t, ScopeInsufficient)
 	r.post("/v1/instruments?marketplace=other", instrumentBody, key).problem(t, MarketplaceForbidden)
 	r.post("/v1/instruments", instrumentBody, r.key("", "admin")).problem(t, MarketplaceRequired)
+	r.post("/v1/instruments?marketplace=nobody", instrumentBody, r.key("", "admin")).problem(t, MarketplaceUnknown)
+	r.post("/v1/instruments", instrumentBody, r.key("nobody", "operate")).problem(t, MarketplaceUnknown)
 	r.post("/v1/instruments", instrumentBody, key).problem(t, InstrumentRefused) // the chain holds nothing
 	for _, broken := range []string{
 		strings.Replace(instrumentBody, `"1500000"`, `"1.5"`, 1),

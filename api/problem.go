@@ -31,7 +31,7 @@ const (
 	CredentialYoung         Code = "CREDENTIAL_YOUNG"          // the key or the person's scope is younger than 24 h
 	MarketplaceForbidden    Code = "MARKETPLACE_FORBIDDEN"     // the key belongs to another marketplace
 	NotFound                Code = "NOT_FOUND"                 // no such order, payment or token, or not visible to the caller
-	MarketplaceUnknown      Code = "MARKETPLACE_UNKNOWN"       // webhooks: the configuration has no such marketplace
+	MarketplaceUnknown      Code = "MARKETPLACE_UNKNOWN"       // the configuration has no such marketplace
 	RouteUnknown            Code = "ROUTE_UNKNOWN"             // no endpoint has this path
 	MethodNotAllowed        Code = "METHOD_NOT_ALLOWED"        // the path exists, with other methods
 	RequestTimeout          Code = "REQUEST_TIMEOUT"           // the body did not arrive in time
@@ -191,6 +191,8 @@ func (s *server) problemOf(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return problem(NotFound, "")
+	case errors.Is(err, jobs.ErrMarketplaceUnknown):
+		return problem(MarketplaceUnknown, "The configuration has no marketplace of this name.")
 	case errors.Is(err, jobs.ErrWebhookConflict):
 		return problem(WebhookIDReused, "Send every event under an id of its own; a repeat must have the same body.")
 	case errors.Is(err, ErrIssuer):

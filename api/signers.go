@@ -30,7 +30,7 @@ type restartInput struct {
 	Body struct {
 		Chain   string `json:"chain" minLength:"1" maxLength:"128" doc:"Its CAIP-2 id or an alias." example:"base"`
 		Address string `json:"address,omitempty" minLength:"1" maxLength:"128" doc:"Only this signer. Absent: all of the chain that are stopped."`
-		Reason  string `json:"reason" minLength:"1" maxLength:"1000" doc:"What has stopped it, and why it may go on." example:"Nonce 7 was a test of ours by hand."`
+		Reason  reason `json:"reason" minLength:"1" maxLength:"1000" doc:"What has stopped it, and why it may go on." example:"Nonce 7 was a test of ours by hand."`
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *server) handleRestartSigners(ctx context.Context, in *restartInput) (*s
 			return nil, invalid("body.address", "must be an address of the chain")
 		}
 	}
-	restarted, err := s.cfg.Runner.RestartSigners(ctx, by(ctx), chain, address, in.Body.Reason)
+	restarted, err := s.cfg.Runner.RestartSigners(ctx, by(ctx), chain, address, string(in.Body.Reason))
 	if _, silent := errors.AsType[*settlement.LookError](err); silent {
 		return nil, problem(ChainUnavailable, "The signer's nonces could not be read. Repeat it later.")
 	}

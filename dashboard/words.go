@@ -143,6 +143,14 @@ func age(d time.Duration) string {
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
+// adminFrom says from when on a caller who is young may decide about money.
+func adminFrom(c api.Caller) string {
+	if c.AdminFrom == nil {
+		return ""
+	}
+	return "from " + clock(*c.AdminFrom) + " UTC on"
+}
+
 // short keeps the ends of an id, which is where people compare it.
 func short(id string) string {
 	if len(id) <= 20 {

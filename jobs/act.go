@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -119,6 +120,23 @@ func (e *AwardError) Error() string {
 	return fmt.Sprintf("the parts must add up to %s, which is what there is, and the payee gets no more than the price", e.Disputed)
 }
 
+// StateError is settlement.ErrNotAccepted because of the payment's state alone.
+type StateError struct {
+	State settlement.State
+	In    []settlement.State // that take the action
+}
+
+func (e *StateError) Error() string {
+	in := make([]string, len(e.In))
+	for i, s := range e.In {
+		in[i] = string(s)
+	}
+	return fmt.Sprintf("the payment is %s, and this is for payments that are %s", e.State, strings.Join(in, ", "))
+}
+
+// Is reports whether the target is settlement.ErrNotAccepted.
+func (e *StateError) Is(target error) bool { return target == settlement.ErrNotAccepted }
+
 // VersionError is ErrVersion, and says what has changed.
 type VersionError struct {
 	Version int64          // now
@@ -217,6 +235,10 @@ func (r *Runner) act(ctx context.Context, tx pgx.Tx, a Action, to recipient) (Ac
 		return Acted{}, nil, err
 	}
 	event.ID = eventID
+	if !acceptedIn(p.State, a.Kind, event) {
+		in := slices.DeleteFunc(slices.Clone(settlement.States), func(s settlement.State) bool { return !acceptedIn(s, a.Kind, event) })
+		return Acted{}, nil, &StateError{p.State, in}
+	}
 	var approval *store.Approval
 	var refund *Refund
 	if slices.Contains(aboutMoney, a.Kind) && p.Terms.Payee != "" {
@@ -250,6 +272,17 @@ func (r *Runner) act(ctx context.Context, tx pgx.Tx, a Action, to recipient) (Ac
 	r.cfg.Logger.InfoContext(ctx, "approval asked for", "payment_id", p.ID.String(), "order_id", p.OrderID, "action", string(a.Kind),
 		"approval_id", approval.ID.String(), "actor", a.By.Name)
 	return acted, nil, store.InsertApproval(ctx, tx, *approval)
+}
+
+// acceptedIn reports whether payments in the state may take the action that becomes the event.
+func acceptedIn(s settlement.State, kind ActionKind, e settlement.Event) bool {
+	switch kind {
+	case ActFreeze: // by others a dispute may come too late, or once more
+		return settlement.Takes(s, e.Kind) && s != settlement.StateFrozen && !s.Final()
+	case ActRelease:
+		return settlement.Takes(s, e.Kind) && s != settlement.StateFrozen
+	}
+	return settlement.Takes(s, e.Kind)
 }
 
 // lockVisible locks the payment; that of another marketplace is not found, like one that does not exist.

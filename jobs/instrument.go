@@ -27,6 +27,8 @@ type VaultRequest struct {
 
 // What a request for a vault comes to when none is handed out.
 var (
+	// ErrMarketplaceUnknown: the configuration has no such marketplace.
+	ErrMarketplaceUnknown = errors.New("the configuration has no marketplace of this name")
 	// ErrReferenceReused: the reference stands for a vault of other terms.
 	ErrReferenceReused = errors.New("the reference was used for a vault of other terms")
 	// ErrOrchestrator: the buyer's pairing could not be read.
@@ -46,7 +48,7 @@ func (r *Runner) HandOutVault(ctx context.Context, q VaultRequest) (settlement.V
 	}
 	m, ok := r.marketplaces[q.Marketplace]
 	if !ok {
-		return settlement.Vault{}, fmt.Errorf("marketplace %q is not in the configuration", q.Marketplace)
+		return settlement.Vault{}, fmt.Errorf("marketplace %q: %w", q.Marketplace, ErrMarketplaceUnknown)
 	}
 	chain, _ := r.ChainNamed(q.Chain)
 	if chain.Escrow == nil {
@@ -97,6 +99,9 @@ func (r *Runner) ProveRefundWallet(ctx context.Context, w store.RefundWallet) er
 	chain, ok := r.chains[w.Chain]
 	if !ok {
 		return fmt.Errorf("chain %q is not in the configuration", w.Chain)
+	}
+	if _, ok := r.marketplaces[w.Marketplace]; !ok {
+		return fmt.Errorf("marketplace %q: %w", w.Marketplace, ErrMarketplaceUnknown)
 	}
 	var err error
 	if w.Block, err = chain.CheckSignature(ctx, w.Wallet, settlement.RefundText(w.Chain, w.Marketplace, w.Pairing), w.Signature); err != nil {
