@@ -414,6 +414,8 @@ func actProblem(err error) *Problem {
 		return problem(StateConflict, "No transfer was seen for the payment yet. Attach its transaction.")
 	case errors.Is(err, jobs.ErrNoVault):
 		return problem(StateConflict, "settler holds nothing of this payment that it could move. The payee has the money, or somebody else holds it.")
+	case errors.Is(err, jobs.ErrNobodyHolds):
+		return problem(StateConflict, "The payee has the money and nobody holds it, so a decision can only say that the payee keeps the price. What came above it goes back by surplus afterwards; to give back more, end the dispute by refund.")
 	case errors.Is(err, settlement.ErrNotAccepted):
 		// The domain's own words: they name the action's event, the state, and what does not fit.
 		text := err.Error()

@@ -133,7 +133,7 @@ func TestDecisionThatDoesNotSum(t *testing.T) {
 		t.Errorf("the answer does not say what to do: %+v", p)
 	}
 	// The payee of a direct payment has the money: nobody here can give it to the payer.
-	if p := r.act(key, id, "decide", `{"reason": "x", "to_payee": "0", "to_payer": "1500000"}`).problem(t, StateConflict); !strings.Contains(p.Detail, "holds nothing") {
+	if p := r.act(key, id, "decide", `{"reason": "x", "to_payee": "0", "to_payer": "1500000"}`).problem(t, StateConflict); !strings.Contains(p.Detail, "nobody holds it") {
 		t.Errorf("for the payer of a direct payment: %s", p.Detail)
 	}
 }
@@ -267,7 +267,7 @@ func TestFrozenPaymentIsReleased(t *testing.T) {
 		t.Errorf("the buyer confirms: %v, %v", err, results)
 	}
 	b := into[paymentBody](t, r.get("/v1/payments/"+id.String(), key), http.StatusOK)
-	if b.State != "frozen" || slices.Contains(b.Actions, "release") || !slices.Contains(b.Actions, "decide") {
+	if b.State != "frozen" || slices.Contains(b.Actions, "release") || !slices.Contains(b.Actions, action("decide")) {
 		t.Errorf("the payment is %s and takes %v", b.State, b.Actions)
 	}
 	into[acted](t, r.act(key, id, "unfreeze", because("it came")), http.StatusOK)
@@ -289,5 +289,47 @@ func TestFieldsOfActions(t *testing.T) {
 	}
 	if got := orAbsent(time.Time{}); got != nil {
 		t.Errorf("no time is %v", got)
+	}
+}
+
+// A dispute about a direct payment that brought more than the price is decided like any other: the payee keeps the price, nothing moves, and the
+// rest is a surplus afterwards.
+func TestDecideOverpaidDirectPayment(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	key := r.key("acme", scopeAdmin)
+	_, id := r.payable("acme")
+	r.advance(settlement.Event{
+		ID: "over", Payment: id, Kind: settlement.EventPaymentMispaid, Reason: settlement.AmountMismatch,
+		Sighting: r.sighting(txid(1), 2_000_000, settlement.AmountMismatch, settlement.Over),
+	})
+	r.advance(settlement.Event{ID: "accepted", Payment: id, Kind: settlement.EventAcceptedAsPaid, Sighting: r.sighting(txid(1), 2_000_000, "", "")},
+		settlement.Event{ID: "held", Payment: id, Kind: settlement.EventProofAccepted, Platform: "held"})
+	into[acted](t, r.act(key, id, "freeze", because("not delivered")), http.StatusOK)
+	if b := into[paymentBody](t, r.get("/v1/payments/"+id.String(), key), http.StatusOK); !slices.Contains(b.Actions, action("decide")) {
+		t.Errorf("offered are %v", b.Actions)
+	}
+	for _, all := range []string{`"to_payee": "2000000", "to_payer": "0"`, `"to_payee": "1500000", "to_payer": "0"`} {
+		r.act(key, id, "decide", `{"reason": "x", `+all+`}`).problem(t, ValidationFailed)
+	}
+	for _, moves := range []string{`"to_payee": "0", "to_payer": "2000000"`, `"to_payee": "1000000", "to_payer": "1000000"`} {
+		if p := r.act(key, id, "decide", `{"reason": "x", `+moves+`}`).problem(t, StateConflict); !strings.Contains(p.Detail, "end the dispute by refund") {
+			t.Errorf("a decision that would move what nobody holds: %s", p.Detail)
+		}
+	}
+	into[acted](t, r.act(key, id, "decide", `{"reason": "it was delivered", "to_payee": "1500000", "to_payer": "500000"}`), http.StatusOK)
+	if d := r.disputeOf(key, id); d.Decision == nil || d.Decision.ToPayee != "1500000" {
+		t.Errorf("decided: got %+v", d)
+	}
+	r.advance(settlement.Event{ID: "effect", Payment: id, Kind: settlement.EventReleaseDecided, Reason: settlement.DecisionStands},
+		settlement.Event{ID: "released", Payment: id, Kind: settlement.EventReleased})
+	b := into[paymentBody](t, r.get("/v1/payments/"+id.String(), key), http.StatusOK)
+	if b.State != "released" || len(b.Movements) != 0 || !slices.Contains(b.Actions, "surplus") {
+		t.Errorf("after the decision: %s, %+v, offered are %v", b.State, b.Movements, b.Actions)
+	}
+	would := into[acted](t, r.do(http.MethodPost, "/v1/admin/payments/"+id.String()+"/actions/surplus?dry_run=true",
+		`{"reason": "x", "receiver": "`+payerHex+`"}`, "Authorization", "Bearer "+key, "Idempotency-Key", "dry", "If-Match", r.version(id)), http.StatusOK)
+	if would.Refund == nil || would.Refund.Amount != "500000" {
+		t.Errorf("the surplus: got %+v", would.Refund)
 	}
 }

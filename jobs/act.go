@@ -152,15 +152,16 @@ func (e *VersionError) Is(target error) bool { return target == ErrVersion }
 
 // Errors of actions and approvals.
 var (
-	ErrVersion    = errors.New("the payment has changed since it was looked at")
-	ErrRevoked    = errors.New("the credential was revoked meanwhile")
-	ErrNothing    = errors.New("no transaction was seen or named that could be looked at")
-	ErrNoVault    = errors.New("settler holds nothing of this payment that it could move")
-	ErrDisputed   = errors.New("the payment is disputed, and its payer may appeal against a decision")
-	ErrOwnRequest = errors.New("nobody approves his own request")
-	ErrDecided    = errors.New("the request waits no more")
-	ErrStale      = errors.New("the request is void")
-	ErrOtherHash  = errors.New("the request is not the one that was looked at")
+	ErrVersion     = errors.New("the payment has changed since it was looked at")
+	ErrRevoked     = errors.New("the credential was revoked meanwhile")
+	ErrNothing     = errors.New("no transaction was seen or named that could be looked at")
+	ErrNoVault     = errors.New("settler holds nothing of this payment that it could move")
+	ErrNobodyHolds = errors.New("nobody holds the money, so a decision gives the payee the price")
+	ErrDisputed    = errors.New("the payment is disputed, and its payer may appeal against a decision")
+	ErrOwnRequest  = errors.New("nobody approves his own request")
+	ErrDecided     = errors.New("the request waits no more")
+	ErrStale       = errors.New("the request is void")
+	ErrOtherHash   = errors.New("the request is not the one that was looked at")
 )
 
 // errDryRun rolls a transaction back.
@@ -366,8 +367,10 @@ func decision(e settlement.Event, a Action, p settlement.Payment, held settlemen
 	switch {
 	case award == nil || award.ToPayee.Add(award.ToPayer) != disputed || p.Terms.Amount.Cmp(award.ToPayee) < 0:
 		return e, &AwardError{disputed}
-	case p.Terms.Custody != settlement.CustodyVault && !award.ToPayer.IsZero():
-		return e, ErrNoVault
+	case p.Terms.Custody != settlement.CustodyVault && award.ToPayer.IsZero():
+	case p.Terms.Custody == "" && award.ToPayee == p.Terms.Amount: // nothing moves: the payer's is given back as a surplus afterwards
+	case p.Terms.Custody != settlement.CustodyVault:
+		return e, ErrNobodyHolds
 	}
 	e.Detail = fmt.Sprintf("%s to the payee, %s to the payer: %s", award.ToPayee, award.ToPayer, a.Reason)
 	return e, nil
