@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,11 +15,11 @@ import (
 )
 
 // HighWater remembers in a file how far each signer has come, and in which database. A database that was brought back from
-// before the last broadcast is known by it: the chain need not show yet what was sent.
+// before the last broadcast is known by it: the chain need not show yet what was sent. Several processes may have the same file: a
+// rehearsal has that of the service beside which it runs.
 type HighWater struct {
 	path string
-	mu   sync.Mutex // guards mark and the file
-	mark highWaterMark
+	mu   sync.Mutex // guards the file within the process; its folder's lock guards it between processes
 }
 
 type highWaterMark struct {
@@ -28,24 +27,52 @@ type highWaterMark struct {
 	Nonces   map[string]uint64 `json:"nonces"` // chain and signer → nonce after the highest one that was sent
 }
 
-// OpenHighWater reads the file; one that is not there is made with the first mark.
+// OpenHighWater looks whether the file can be read; one that is not there is made with the first mark.
 func OpenHighWater(path string) (*HighWater, error) {
 	h := &HighWater{path: path}
-	text, err := os.ReadFile(path)
+	_, err := h.read()
+	return h, err
+}
+
+// read reads the mark; without a file there is nothing in it.
+func (h *HighWater) read() (mark highWaterMark, err error) {
+	text, err := os.ReadFile(h.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		h.mark.Nonces = make(map[string]uint64)
-		return h, nil
+		mark.Nonces = make(map[string]uint64)
+		return mark, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(text, &h.mark)
+		err = json.Unmarshal(text, &mark)
+	}
+	if err == nil && mark.Nonces == nil {
+		err = errors.New("it has no nonces")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read high-water mark %s: %w", path, err)
+		return mark, fmt.Errorf("read high-water mark %s: %w", h.path, err)
 	}
-	if h.mark.Nonces == nil {
-		return nil, fmt.Errorf("read high-water mark %s: it has no nonces", path)
+	return mark, nil
+}
+
+// change reads the mark and writes it as change leaves it, which reports whether there is anything to write. Nobody else writes meanwhile.
+func (h *HighWater) change(change func(*highWaterMark) bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	folder, err := os.Open(filepath.Dir(h.path))
+	if err != nil {
+		return fmt.Errorf("write high-water mark %s: %w", h.path, err)
 	}
-	return h, nil
+	defer folder.Close() //nolint:errcheck // nothing was written through it; the lock goes with it
+	if err := lockFolder(folder); err != nil {
+		return fmt.Errorf("lock the folder of high-water mark %s: %w", h.path, err)
+	}
+	mark, err := h.read()
+	if err != nil || !change(&mark) {
+		return err
+	}
+	if err := h.write(mark, folder); err != nil {
+		return fmt.Errorf("write high-water mark %s: %w", h.path, err)
+	}
+	return nil
 }
 
 func laneOf(chain settlement.ChainID, signer settlement.Address) string {
@@ -57,57 +84,52 @@ func (h *HighWater) Raise(chain settlement.ChainID, signer settlement.Address, n
 	if h == nil {
 		return nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.mark.Nonces[laneOf(chain, signer)] >= next {
-		return nil
-	}
-	return h.save(h.mark.Database, laneOf(chain, signer), next)
+	return h.change(func(mark *highWaterMark) bool {
+		lane := laneOf(chain, signer)
+		if mark.Nonces[lane] >= next {
+			return false
+		}
+		mark.Nonces[lane] = next
+		return true
+	})
 }
 
 // older says in words why the database must be older than what was sent, empty where it need not be.
-func (h *HighWater) older(origin store.Origin, s store.Signer) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	sent := h.mark.Nonces[laneOf(s.Chain, s.Address)]
+func (h *HighWater) older(origin store.Origin, s store.Signer) (string, error) {
+	mark, err := h.read()
+	sent := mark.Nonces[laneOf(s.Chain, s.Address)]
 	switch {
-	case h.mark.Database != nil && h.mark.Database.SystemIdentifier != origin.SystemIdentifier:
-		return fmt.Sprintf("the database is another one than before: system identifier %s, not %s", origin.SystemIdentifier, h.mark.Database.SystemIdentifier)
-	case h.mark.Database != nil && h.mark.Database.Timeline != origin.Timeline:
-		return fmt.Sprintf("the database was brought back or has failed over: timeline %d, not %d", origin.Timeline, h.mark.Database.Timeline)
+	case err != nil:
+		return "", err
+	case mark.Database != nil && mark.Database.SystemIdentifier != origin.SystemIdentifier:
+		return fmt.Sprintf("the database is another one than before: system identifier %s, not %s", origin.SystemIdentifier, mark.Database.SystemIdentifier), nil
+	case mark.Database != nil && mark.Database.Timeline != origin.Timeline:
+		return fmt.Sprintf("the database was brought back or has failed over: timeline %d, not %d", origin.Timeline, mark.Database.Timeline), nil
 	case sent > s.NextNonce:
-		return fmt.Sprintf("the database is older than what was sent: its books end before nonce %d, and nonce %d was sent", s.NextNonce, sent-1)
+		return fmt.Sprintf("the database is older than what was sent: its books end before nonce %d, and nonce %d was sent", s.NextNonce, sent-1), nil
 	}
-	return ""
+	return "", nil
 }
 
 // take takes the database as it is: who halted for it does so once.
 func (h *HighWater) take(origin store.Origin, s store.Signer) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.mark.Database != nil && *h.mark.Database == origin && h.mark.Nonces[laneOf(s.Chain, s.Address)] <= s.NextNonce {
-		return nil
-	}
-	lane := laneOf(s.Chain, s.Address)
-	return h.save(&origin, lane, min(h.mark.Nonces[lane], s.NextNonce))
+	return h.change(func(mark *highWaterMark) bool {
+		lane := laneOf(s.Chain, s.Address)
+		if mark.Database != nil && *mark.Database == origin && mark.Nonces[lane] <= s.NextNonce {
+			return false
+		}
+		mark.Database, mark.Nonces[lane] = &origin, min(mark.Nonces[lane], s.NextNonce)
+		return true
+	})
 }
 
-// save changes the mark once the file is on the disk, which it exchanges in one step: what could not be written is not
-// remembered, so that nothing is sent before it was.
-func (h *HighWater) save(database *store.Origin, lane string, nonce uint64) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write high-water mark %s: %w", h.path, err)
-		}
-	}()
-	mark := highWaterMark{Database: database, Nonces: maps.Clone(h.mark.Nonces)}
-	mark.Nonces[lane] = nonce
+// write puts the mark on the disk and exchanges the file for it in one step, so that nothing is sent before it was.
+func (h *HighWater) write(mark highWaterMark, folder *os.File) error {
 	text, err := json.MarshalIndent(mark, "", "  ")
 	if err != nil {
 		return err
 	}
-	folder := filepath.Dir(h.path)
-	f, err := os.CreateTemp(folder, filepath.Base(h.path)+".*")
+	f, err := os.CreateTemp(folder.Name(), filepath.Base(h.path)+".*")
 	if err != nil {
 		return err
 	}
@@ -118,15 +140,7 @@ func (h *HighWater) save(database *store.Origin, lane string, nonce uint64) (err
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return err
-	}
-	h.mark = mark
-	return nil
+	return folder.Sync()
 }
 
 // haltIfOlder halts all chains when the database is older than what was sent, or another one: until a person has resumed,
@@ -140,7 +154,11 @@ func (r *Runner) haltIfOlder(ctx context.Context, chain Chain, s store.Signer) e
 	if err != nil {
 		return err
 	}
-	if reason := h.older(origin, s); reason != "" {
+	reason, err := h.older(origin, s)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
 		reason = fmt.Sprintf("signer %s of %s: %s", chain.FormatAddress(s.Address), chain.ID, reason)
 		if err := store.SetHalt(ctx, r.cfg.Pool, store.Everywhere, reason, r.now()); err != nil {
 			return err

@@ -60,8 +60,8 @@ type DatabaseConfig struct {
 	DirectURL secret `yaml:"direct_url" env:"DIRECT_URL"`
 	// MaxConnections of the pool on URL; the work behind DirectURL takes up to about ten more. Defaults to 20.
 	MaxConnections int32 `yaml:"max_connections" env:"MAX_CONNECTIONS"`
-	// HighWaterFile is the path of a file that remembers, outside Postgres, what was sent to chains; each process has its own,
-	// where no restore of the database reaches it. Defaults to none: an older database is then known by the chain alone.
+	// HighWaterFile is the path of a file that remembers, outside Postgres, what was sent to chains; each process that serves has its own,
+	// which a rehearsal beside it shares, where no restore of the database reaches it. Defaults to none: an older database is then known by the chain alone.
 	HighWaterFile string `yaml:"high_water_file" env:"HIGH_WATER_FILE"`
 }
 

@@ -192,5 +192,19 @@ func (c *Config) doctorRunner(std *streams, pool *pgxpool.Pool, chain jobs.Chain
 	if err != nil {
 		return nil, err
 	}
-	return jobs.New(jobs.Config{Pool: pool, DirectURL: c.directURL(), Marketplaces: marketplaces, Chains: []jobs.Chain{chain}, PayTokenKey: payTokenKey, Logger: logger})
+	highWater, err := c.Database.highWater()
+	if err != nil {
+		return nil, err
+	}
+	return jobs.New(jobs.Config{
+		Pool: pool, DirectURL: c.directURL(), Marketplaces: marketplaces, Chains: []jobs.Chain{chain}, PayTokenKey: payTokenKey, Logger: logger, HighWater: highWater,
+	})
+}
+
+// highWater opens the file that remembers what was sent; nil where there is none.
+func (d DatabaseConfig) highWater() (*jobs.HighWater, error) {
+	if d.HighWaterFile == "" {
+		return nil, nil //nolint:nilnil // a nil one remembers nothing
+	}
+	return jobs.OpenHighWater(d.HighWaterFile)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/settler-pay/settler/internal/devnet"
+	"github.com/settler-pay/settler/settlement"
 )
 
 // In production the doctor demands a rehearsal and makes it, and then serve has no alarm of it.
@@ -71,6 +72,8 @@ signers:
     chains:
       - {chain: new, tokens: [{token: TUSD, per_payment: "1000", per_hour: "1000"}], payments_per_hour: 10, max_fee_per_gas: "1000", gas_reserve: "0.01"}
 `, id, chain.URL(), token, operator, files[1], password)
+	highWater := filepath.Join(dir, "high-water.json")
+	text = strings.Replace(text, "max_connections: 4", "max_connections: 4, high_water_file: "+highWater, 1)
 	path := writeConfig(t, text)
 	doctor := func(want string, flags ...string) {
 		t.Helper()
@@ -93,6 +96,18 @@ signers:
 	doctor("ok    rehearsal on new: vaults were rehearsed with each token before\n", flags...)
 	if balance, err := devnet.TestTokenBalance(t.Context(), chain, token, wallet); err != nil || balance.Int64() != 1 {
 		t.Errorf("the wallet has %s (%v), want its unit back", balance, err)
+	}
+	// A database from before it would be known to be older.
+	mark, err := os.ReadFile(highWater)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, account := range accounts {
+		sent, err := chain.Client().NonceAt(t.Context(), account, nil)
+		want := fmt.Sprintf("\"eip155:%d %s\": %d", id, settlement.Address(account[:]), sent)
+		if err != nil || !strings.Contains(string(mark), want) {
+			t.Errorf("high-water mark of account %d: %s (%v), want %s", i, mark, err, want)
+		}
 	}
 	cfg, err := loadConfig(path, nil)
 	if err != nil {

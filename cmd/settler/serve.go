@@ -141,11 +141,9 @@ func startService(ctx context.Context, cfg *Config, logger *slog.Logger) (_ *ser
 	if err != nil {
 		return nil, err
 	}
-	var highWater *jobs.HighWater
-	if cfg.Database.HighWaterFile != "" {
-		if highWater, err = jobs.OpenHighWater(cfg.Database.HighWaterFile); err != nil {
-			return nil, err
-		}
+	highWater, err := cfg.Database.highWater()
+	if err != nil {
+		return nil, err
 	}
 	runner, err := jobs.New(jobs.Config{
 		Pool: pool, DirectURL: cfg.directURL(), Marketplaces: marketplaces, Chains: chains, PayTokenKey: payTokenKey, Logger: logger,
