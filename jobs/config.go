@@ -107,6 +107,9 @@ type Escrow struct {
 	Epoch uint32
 	// EarlierMovers have the secrets of earlier epochs: each pays out of its own wallets, in slots of its own.
 	EarlierMovers []Mover
+	// GasReserves are of what the signers other than the arbiter have of the chain's coin. Balance, which asks for that, is required with them.
+	GasReserves GasReserves
+	Balance     func(ctx context.Context, of settlement.Address) (settlement.Amount, error)
 	// TokenAccounts, where vaults are wallets, makes and closes token accounts of theirs at our cost; nil: it does neither.
 	TokenAccounts *TokenAccounts
 	// HoldFor is how long after the payer's last moment the money stays where only the operator can move it; then the payer

@@ -38,18 +38,19 @@ type lane struct {
 	slots     int  // how many nonces are under way at once
 	direct    bool // the signer is the wallet that refunds of direct payments come from
 	rehearsal bool // what is under way is followed, and nothing is begun
+	reserves  GasReserves
+	balance   func(ctx context.Context, of settlement.Address) (settlement.Amount, error)
 }
 
 // lanes are those of the chain's signers.
 func (c Chain) lanes() []lane {
 	var lanes []lane
 	if e := c.Escrow; e != nil {
-		movers := append([]Mover{e.Mover}, e.EarlierMovers...)
-		if e.ArbiterMover != nil {
-			movers = append(movers, e.ArbiterMover)
+		for _, mover := range append([]Mover{e.Mover}, e.EarlierMovers...) {
+			lanes = append(lanes, lane{mover: mover, bumpAfter: e.BumpAfter, batch: e.Batch, slots: maxSlots, reserves: e.GasReserves, balance: e.Balance})
 		}
-		for _, mover := range movers {
-			lanes = append(lanes, lane{mover: mover, bumpAfter: e.BumpAfter, batch: e.Batch, slots: maxSlots})
+		if e.ArbiterMover != nil {
+			lanes = append(lanes, lane{mover: e.ArbiterMover, bumpAfter: e.BumpAfter, batch: e.Batch, slots: maxSlots})
 		}
 	}
 	if re := c.Refunds; re != nil {
@@ -84,6 +85,7 @@ type move struct {
 	// underway is token → what leaves the wallet by transactions of which none is final.
 	underway map[settlement.Address]settlement.Amount
 	said     string // why nothing is moved, when it was last logged
+	kept     string // for whom the balance is kept, when that was last logged
 	// freezeUrgent: the deadline of a vault that is to be frozen is near. Nonces below urgentBelow are urgent: they come before one whose
 	// vault's deadline is near, or are such.
 	freezeUrgent bool
@@ -242,6 +244,9 @@ func (m *move) waiting(ctx context.Context) ([]settlement.Movement, []settlement
 	waits := store.Waits{Chain: m.chain.ID, Signer: m.signer.Address, Arbitrated: m.chain.Escrow != nil && m.chain.Escrow.ArbiterMover != nil, Direct: m.direct}
 	waiting, err := store.WaitingMovements(ctx, m.r.cfg.Pool, waits, maxSlots*maxBatch)
 	if err != nil {
+		return nil, nil, err
+	}
+	if waiting, err = m.affordable(ctx, waits, waiting); err != nil {
 		return nil, nil, err
 	}
 	if waiting, err = m.notBeingFrozen(ctx, waiting); err != nil {

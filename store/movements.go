@@ -91,13 +91,14 @@ type Waits struct {
 	Signer settlement.Address
 	// Arbitrated: what is frozen is for the arbiter alone. Direct: the signer is the wallet that refunds of direct payments come from.
 	Arbitrated, Direct bool
+	Only               []string // marketplaces whose vaults are paid out of; nil: all
 }
 
 // WaitingMovements reads at most limit approved movements that the signer carries out, those first whose vault the payer may
 // take back from soonest.
 func WaitingMovements(ctx context.Context, db DB, w Waits, limit int) ([]settlement.Movement, error) {
 	rows, err := sqlcgen.New(db).WaitingMovements(ctx, sqlcgen.WaitingMovementsParams{
-		Chain: string(w.Chain), Signer: []byte(w.Signer), Arbitrated: w.Arbitrated, Direct: w.Direct, RowLimit: int32(limit),
+		Chain: string(w.Chain), Signer: []byte(w.Signer), Arbitrated: w.Arbitrated, Direct: w.Direct, Marketplaces: w.Only, RowLimit: int32(limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read movements that wait on %s: %w", w.Chain, err)

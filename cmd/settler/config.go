@@ -102,6 +102,8 @@ type MarketplaceConfig struct {
 	Late       LateConfig       `yaml:"late" envPrefix:"LATE_"`        // after the deadline and its grace
 	OtherPayer string           `yaml:"other_payer" env:"OTHER_PAYER"` // from a wallet that is none of the payers: review or accept. Defaults to review
 	Disputes   DisputesConfig   `yaml:"disputes" envPrefix:"DISPUTES_"`
+	// GasReserves keep a part of what the wallets that pay for payouts have for this marketplace's payments. Defaults to none.
+	GasReserves []GasReserveConfig `yaml:"gas_reserves" envPrefix:"GAS_RESERVES_"`
 }
 
 // DisputesConfig is how long people have in a dispute.

@@ -80,6 +80,7 @@ func (c *Config) Check() error {
 		}
 	}
 	c.checkSigners(&f)
+	c.checkGasReserves(&f)
 	c.VaultSecret.check(&f, "vault_secret")
 	epochs := map[uint32]bool{c.VaultSecret.Epoch: true}
 	for i, v := range c.EarlierVaultSecrets {

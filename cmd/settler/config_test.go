@@ -840,6 +840,53 @@ signers:
 	}
 }
 
+// What is kept of a wallet for single marketplaces, and what cannot be.
+func TestGasReservesOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	const signers = `
+signers:
+  - name: operator
+    kind: remote
+    address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    url: http://127.0.0.1:1
+    chains:
+      - chain: eip155:8453
+        tokens: [{token: USDC, per_payment: "1", per_hour: "1"}]
+        payments_per_hour: 1
+        max_fee_per_gas: "1"
+        gas_reserve: "1"
+`
+	const chain = "marketplaces[0].gas_reserves[0].chain "
+	for _, tt := range []struct{ reserves, want string }{
+		{`{chain: eip155:8453, amount: "0.25"}`, ""},
+		{`{chain: eip155:8453, amount: "1.000000000000000001"}`, "the gas_reserves of marketplaces for chains[0] are 1.000000000000000001 together, above the gas_reserve of 1 of the wallet that pays there"},
+		{`{chain: eip155:8453, amount: "0"}`, `marketplaces[0].gas_reserves[0].amount "0" is not an amount of native coins above 0 with at most 18 decimals`},
+		{`{chain: eip155:8453}`, `marketplaces[0].gas_reserves[0].amount "" is not an amount`},
+		{`{amount: "0.1"}`, chain + `"" is none of the chains with escrow or custody`},
+		{`{chain: eip155:1, amount: "0.1"}`, chain + `"eip155:1" is none of the chains with escrow or custody`},
+		{`{chain: eip155:8453, amount: "0.1"}, {chain: eip155:8453, amount: "0.1"}`, "marketplaces[0].gas_reserves[1].chain"},
+	} {
+		text := strings.Replace(goodConfig, "    tokens:", "    escrow: {signer: operator, arbiter: \"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\"}\n    tokens:", 1)
+		text = strings.Replace(text, "    webhook_secrets", "    gas_reserves: ["+tt.reserves+"]\n    webhook_secrets", 1) + signers
+		cfg, err := loadConfig(writeConfig(t, text), nil)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got %v, want %q", tt.reserves, err, tt.want)
+		}
+		if tt.want == "" && err == nil {
+			if got := cfg.gasReserves(cfg.Chains[0])[cfg.Marketplaces[0].ID]; got.String() != "250000000000000000" {
+				t.Errorf("%s is kept", got)
+			}
+			p := purse{units: nativeDecimals, text: "1", reserve: settlement.NewAmount(1e18), kept: cfg.gasReserves(cfg.Chains[0]), all: []string{"acme", "other"}}
+			if low := p.low(settlement.NewAmount(25e16)); !strings.HasSuffix(low, "; what it has is kept for others than other, whose payouts wait") {
+				t.Errorf("low says %q", low)
+			}
+			if low := p.low(settlement.NewAmount(25e16 + 1)); !strings.HasSuffix(low, "below the reserve of 1") {
+				t.Errorf("low says %q", low)
+			}
+		}
+	}
+}
+
 // What a marketplace takes, from the file and the environment.
 func TestLeniencyOfTheConfiguration(t *testing.T) {
 	t.Parallel()

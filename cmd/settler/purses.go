@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	escrowsolana "github.com/settler-pay/settler/escrow/solana"
 	"github.com/settler-pay/settler/jobs"
@@ -21,6 +22,9 @@ type purse struct {
 	reserve settlement.Amount
 	units   uint8 // decimals of the coin
 	balance func(context.Context) (settlement.Amount, error)
+	// kept is what of the balance is for single marketplaces, all are those of the configuration.
+	kept jobs.GasReserves
+	all  []string
 }
 
 // low says that the balance is below the reserve, empty when it is not.
@@ -28,7 +32,17 @@ func (p purse) low(balance settlement.Amount) string {
 	if balance.Cmp(p.reserve) >= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s (%s) has %s, below the reserve of %s", p.name, p.address, balance.Major(p.units), p.text)
+	text := fmt.Sprintf("%s (%s) has %s, below the reserve of %s", p.name, p.address, balance.Major(p.units), p.text)
+	var waiting []string
+	for _, marketplace := range p.all {
+		if !p.kept.Spares(marketplace, balance) {
+			waiting = append(waiting, marketplace)
+		}
+	}
+	if len(waiting) > 0 {
+		text += "; what it has is kept for others than " + strings.Join(waiting, ", ") + ", whose payouts wait"
+	}
+	return text
 }
 
 // condition is the alarm of a wallet that is low.
@@ -67,6 +81,10 @@ func custodyPurse(c ChainConfig, mover *escrowsolana.Mover, id settlement.ChainI
 // newPurses is of everything that the configuration lets pay for transactions.
 func newPurses(cfg *Config, chains []jobs.Chain) ([]purse, error) {
 	var out []purse
+	ids := make([]string, len(cfg.Marketplaces))
+	for i, m := range cfg.Marketplaces {
+		ids[i] = m.ID
+	}
 	for at, c := range cfg.Chains {
 		if re := chains[at].Refunds; re != nil {
 			if refunder, ok := re.Mover.(*escrowsolana.Refunder); ok {
@@ -89,6 +107,7 @@ func newPurses(cfg *Config, chains []jobs.Chain) ([]purse, error) {
 			if err != nil {
 				return nil, err
 			}
+			p.kept, p.all = chains[at].Escrow.GasReserves, ids
 			out = append(out, p)
 		}
 	}
@@ -103,6 +122,9 @@ func newPurses(cfg *Config, chains []jobs.Chain) ([]purse, error) {
 			p, err := signerPurse(s, j, watched, chains[at].ID)
 			if err != nil {
 				return nil, err
+			}
+			if escrow := chains[at].Escrow; escrow != nil && s.Name == c.Escrow.Signer {
+				p.kept, p.all = escrow.GasReserves, ids
 			}
 			out = append(out, p)
 		}

@@ -30,6 +30,9 @@ func newCustody(ctx context.Context, chain ChainConfig, secrets []*escrowsolana.
 	escrow.TokenAccounts = &jobs.TokenAccounts{Call: func(ctx context.Context, v settlement.Vault, closes bool) (settlement.Call, error) {
 		return movers[v.Operator].TokenAccountCall(ctx, v, closes) // the operator's own lane asks
 	}}
+	escrow.Balance = func(ctx context.Context, of settlement.Address) (settlement.Amount, error) {
+		return movers[of].Balance(ctx)
+	}
 	if chain.Custody.PrecreateTokenAccount {
 		escrow.TokenAccounts.PerHour = chain.Custody.PrecreatePerHour
 	}

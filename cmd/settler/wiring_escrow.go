@@ -47,6 +47,7 @@ func addEscrow(ctx context.Context, cfg *Config, chains []jobs.Chain, pool *pgxp
 				closeAll()
 				return nil, fmt.Errorf("chain %s: custody: %w", c.ID, err)
 			}
+			chains[at].Escrow.GasReserves = cfg.gasReserves(c)
 			continue
 		}
 		if i, j, ok := cfg.refundSigner(c); ok {
@@ -70,6 +71,9 @@ func addEscrow(ctx context.Context, cfg *Config, chains []jobs.Chain, pool *pgxp
 			movers = append(movers, mover)
 			chains[at].Nonces = evmNonces(mover)
 			chains[at].Escrow, err = newEscrow(ctx, c.Escrow, mover)
+		}
+		if watched, ok := chains[at].Watcher.(*evm.Chain); ok && err == nil {
+			chains[at].Escrow.GasReserves, chains[at].Escrow.Balance = cfg.gasReserves(c), watched.Balance
 		}
 		var code settlement.VaultCode
 		if err == nil && cfg.Mode == modeProduction {

@@ -53,6 +53,7 @@ where m.state = 'approved' and m.chain = sqlc.arg(chain)
            and case when sqlc.arg(arbitrated)::boolean and exists (
                         select from vault_events e where e.chain = m.chain and e.vault = m.vault and e.kind = 'frozen' and e.gone_at is null)
                then v.arbiter else v.operator end = sqlc.arg(signer)::bytea end
+  and (sqlc.narg(marketplaces)::text[] is null or v.marketplace = any (sqlc.narg(marketplaces)::text[]))
 order by coalesce(v.reclaim_at, m.created_at), m.payment_id
 limit sqlc.arg(row_limit)::integer;
 

@@ -1527,16 +1527,18 @@ where m.state = 'approved' and m.chain = $1
            and case when $3::boolean and exists (
                         select from vault_events e where e.chain = m.chain and e.vault = m.vault and e.kind = 'frozen' and e.gone_at is null)
                then v.arbiter else v.operator end = $4::bytea end
+  and ($5::text[] is null or v.marketplace = any ($5::text[]))
 order by coalesce(v.reclaim_at, m.created_at), m.payment_id
-limit $5::integer
+limit $6::integer
 `
 
 type WaitingMovementsParams struct {
-	Chain      string
-	Direct     bool
-	Arbitrated bool
-	Signer     []byte
-	RowLimit   int32
+	Chain        string
+	Direct       bool
+	Arbitrated   bool
+	Signer       []byte
+	Marketplaces []string
+	RowLimit     int32
 }
 
 type WaitingMovementsRow struct {
@@ -1581,6 +1583,7 @@ func (q *Queries) WaitingMovements(ctx context.Context, arg WaitingMovementsPara
 		arg.Direct,
 		arg.Arbitrated,
 		arg.Signer,
+		arg.Marketplaces,
 		arg.RowLimit,
 	)
 	if err != nil {
