@@ -22,7 +22,7 @@ func chromium(t *testing.T) context.Context {
 	if path == "" {
 		t.Skip("SETTLER_CHROMIUM names no browser; make page-check does")
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewExecAllocator(ctx, chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox,
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
@@ -45,7 +45,7 @@ type visitor struct {
 
 func (v *visitor) do(steps ...chromedp.Action[chromedp.Void]) {
 	v.t.Helper()
-	ctx, stop := context.WithTimeout(v.ctx, 20*time.Second)
+	ctx, stop := context.WithTimeout(v.ctx, 2*time.Minute)
 	defer stop()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		at, _ := chromedp.Run(v.ctx, chromedp.Location()) // for the message alone
@@ -57,7 +57,7 @@ func (v *visitor) do(steps ...chromedp.Action[chromedp.Void]) {
 // run is do for one step that has a result.
 func run[T any](v *visitor, step chromedp.Action[T]) T {
 	v.t.Helper()
-	ctx, stop := context.WithTimeout(v.ctx, 20*time.Second)
+	ctx, stop := context.WithTimeout(v.ctx, 2*time.Minute)
 	defer stop()
 	result, err := chromedp.Run(ctx, step)
 	if err != nil {

@@ -111,7 +111,7 @@ func TestCatchUpAfterDowntime(t *testing.T) {
 	r.stop = r.start(r.runner)
 	select {
 	case <-searching:
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("nothing is searched in ranges")
 	}
 	r.open(late)

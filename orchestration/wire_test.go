@@ -209,7 +209,7 @@ func playWire(t *testing.T, each wireCase) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	value, err := callWire(ctx, client, each.Method, each.Arguments)
 	mu.Lock()

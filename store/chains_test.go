@@ -146,7 +146,7 @@ func TestRememberedBlocksWithHoles(t *testing.T) {
 // returns the snapshot from which nothing is read again.
 func atRest(t *testing.T, pool *pgxpool.Pool, snapshot string) string {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		changes, next, err := store.WatchChanges(t.Context(), pool, snapshot)
 		if err != nil {
 			t.Fatal(err)

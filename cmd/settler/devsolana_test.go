@@ -131,7 +131,7 @@ chains:
 	// look waits for what it wants: the node's final slot lags behind.
 	look := func(doctor, detail string) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 			_, out, _ := runSettler(t, "doctor", "-c", path)
 			conditions.look(t.Context())
 			var raised []string

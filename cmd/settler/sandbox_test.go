@@ -105,7 +105,7 @@ func TestSandbox(t *testing.T) {
 			if !strings.Contains(body, `"machineId":"mach_sandbox"`) {
 				t.Errorf("webhook %s", body)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("a webhook is missing")
 		}
 	}

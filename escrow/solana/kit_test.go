@@ -218,7 +218,7 @@ func (l *lab) send(tx *sdk.Transaction, preflight ...string) string {
 	if err := l.node.Call(l.t.Context(), &signature, "sendTransaction", wire, options); err != nil {
 		return err.Error()
 	}
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var status struct {
 			Value []*struct {
 				Err                json.RawMessage
@@ -232,7 +232,7 @@ func (l *lab) send(tx *sdk.Transaction, preflight ...string) string {
 			return strings.TrimPrefix(string(s.Err), "null")
 		}
 	}
-	return "in no block after 30 s"
+	return "in no block after 2 min"
 }
 
 // carryOut builds and sends what must succeed.

@@ -84,7 +84,7 @@ func move(v settlement.Vault, toPayee, toPayer uint64) settlement.Movement {
 // prepared waits until the deposit is final and gives the call of the movement.
 func (l *lab) prepared(m *Mover, mv settlement.Movement) settlement.Call {
 	l.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		p, err := m.Prepare(l.t.Context(), []settlement.Movement{mv})
 		if err == nil && len(p.Movements) == 1 {
 			return p.Call
@@ -98,7 +98,7 @@ func (l *lab) prepared(m *Mover, mv settlement.Movement) settlement.Call {
 // until waits for the slot's fate.
 func (l *lab) until(m *Mover, call settlement.Call, fate settlement.SlotFate, signed ...settlement.SignedTx) settlement.SlotOutcome {
 	l.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		out, err := m.Outcome(l.t.Context(), settlement.Slot{}, call, signed, nil)
 		if err == nil && out.Fate == fate {
 			return out
@@ -332,7 +332,7 @@ func (l *lab) final() {
 	if err := l.node.Call(l.t.Context(), &now, "getSlot", map[string]string{"commitment": confirmed}); err != nil {
 		l.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); slot < now; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); slot < now; time.Sleep(50 * time.Millisecond) {
 		if err := l.node.Call(l.t.Context(), &slot, "getSlot", map[string]string{"commitment": finalized}); err != nil || time.Now().After(deadline) {
 			l.t.Fatal(slot, err)
 		}

@@ -97,7 +97,7 @@ func (l *refundLab) movement(token settlement.Address, to sdk.PublicKey, amount 
 // ready waits until the refund can be made, as the node's final slot lags behind.
 func (l *refundLab) ready(mv settlement.Movement) settlement.Prepared {
 	l.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		p, err := l.Prepare(l.t.Context(), []settlement.Movement{mv})
 		if err == nil && len(p.Movements) == 1 {
 			return p
@@ -128,7 +128,7 @@ func (l *refundLab) sendAll(signed ...settlement.SignedTx) {
 
 func (l *refundLab) fate(call settlement.Call, fate settlement.SlotFate, signed ...settlement.SignedTx) settlement.SlotOutcome {
 	l.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		out, err := l.Outcome(l.t.Context(), settlement.Slot{}, call, signed, nil)
 		if err == nil && out.Fate == fate {
 			return out

@@ -14,7 +14,7 @@ import (
 // accountCall waits until the call can be made, as the node's final slot lags behind.
 func (l *lab) accountCall(m *Mover, v settlement.Vault, closes bool) settlement.Call {
 	l.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		call, err := m.TokenAccountCall(l.t.Context(), v, closes)
 		if err == nil {
 			return call
@@ -107,7 +107,7 @@ func TestTokenAccountIsClosedEmpty(t *testing.T) {
 // eventuallyRefused waits until the call is refused for the reason.
 func (l *lab) eventuallyRefused(m *Mover, v settlement.Vault, closes bool, reason string) {
 	l.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		_, err := m.TokenAccountCall(l.t.Context(), v, closes)
 		if errors.Is(err, settlement.ErrNotSigned) && strings.Contains(err.Error(), reason) {
 			return

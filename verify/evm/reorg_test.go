@@ -33,7 +33,7 @@ func (l *live) call(key *ecdsa.PrivateKey, nonce uint64, price int64, data []byt
 // pooled waits until all of the key's transactions below the nonce wait for a block.
 func (l *live) pooled(key *ecdsa.PrivateKey, nonce uint64) {
 	l.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		got, err := l.node.Client().PendingNonceAt(l.t.Context(), crypto.PubkeyToAddress(key.PublicKey))
 		if err != nil || time.Now().After(deadline) {
 			l.t.Fatalf("nonce %d (%v), want %d", got, err, nonce)

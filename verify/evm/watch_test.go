@@ -501,7 +501,7 @@ func TestWebSocket(t *testing.T) {
 	}
 	until := func(what string, f func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !f(); {
+		for deadline := time.Now().Add(2 * time.Minute); !f(); {
 			if time.Now().After(deadline) {
 				t.Fatal(what)
 			}

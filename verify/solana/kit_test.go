@@ -140,7 +140,7 @@ func (l *lab) send(p plan) (sdk.Signature, error) {
 // await returns once the transaction is at the level, and whether it failed.
 func (l *lab) await(signature sdk.Signature, level string) (failed bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		var status struct {
 			Value []*struct {
 				Err                json.RawMessage
@@ -152,7 +152,7 @@ func (l *lab) await(signature sdk.Signature, level string) (failed bool) {
 			return string(s.Err) != "null"
 		}
 	}
-	l.t.Fatalf("%s was not %s within 30 s", signature, level)
+	l.t.Fatalf("%s was not %s within 2 min", signature, level)
 	return false
 }
 

@@ -530,7 +530,7 @@ func TestProxyTakesBack(t *testing.T) {
 		return chaintest.Pass
 	})
 	seen := []settlement.SeenTx{{TxID: settlement.TxID(paid[:]), Slot: f.found[0].Block.Number}}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		fates, err := chain.Fates(t.Context(), seen)
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("fates %v (%v)", fates, err)
