@@ -267,6 +267,7 @@ func (c *Config) validate() error {
 		if e := ch.Escrow; e != nil {
 			missing("Instrument, Mover, Happened, Arbiter, FreezeCall and times of the escrow of chain "+string(ch.ID), e.Instrument == nil || e.Mover == nil || ch.Watcher != nil && e.Happened == nil || e.ArbiterMover != nil && (e.FreezeCall == nil || e.Try == nil) ||
 				e.Arbiter == "" || e.HoldFor <= 0 || e.DisputeFor <= 0 || e.HoldAtLeast < 0 || e.BumpAfter <= 0 || e.Batch < 1 || e.Batch > maxBatch)
+			missing("Balance, which GasReserves need, of the escrow of chain "+string(ch.ID), len(e.GasReserves) > 0 && e.Balance == nil)
 		}
 		if re := ch.Refunds; re != nil {
 			missing("Mover, BumpAfter and HasCode of the refunds of chain "+string(ch.ID), re.Mover == nil || re.BumpAfter <= 0 || re.HasCode == nil)
