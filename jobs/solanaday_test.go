@@ -291,6 +291,7 @@ func TestSolanaSignatureOfACosigner(t *testing.T) {
 				}
 				return chaintest.Pass
 			})
+			m.stop() // nobody finds the payment before it is hidden
 			signatures, err := m.cluster.Pay(chaintest.ClusterPayment{
 				From: m.payer, To: m.payee, Lamports: madePrice, References: []sdk.PublicKey{d.reference}, Cosigner: m.other,
 			})
@@ -300,6 +301,8 @@ func TestSolanaSignatureOfACosigner(t *testing.T) {
 			stopped.Store(&signatures[0])
 			named.Store(&signatures[1])
 			m.cluster.Advance(100)
+			m.runner = m.newRunner(m.setup)
+			m.stop = m.start(m.runner)
 			if _, err := m.runner.NameTransaction(t.Context(), d.payment, settlement.TxID(signatures[1][:])); err != nil {
 				t.Fatal(err)
 			}
