@@ -109,12 +109,7 @@ func TestBodyOf100MB(t *testing.T) {
 			}
 		}))
 		t.Cleanup(server.Close)
-		// On a slow machine eight megabytes may take longer than the patience of the other tests' client.
-		client, err := orchestration.New(orchestration.Config{BaseURL: server.URL})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := confirm(t, client); !errors.Is(err, orchestration.CodeBadResponse) || orchestration.OutcomeOf(err) != orchestration.Unknown {
+		if err := confirm(t, clientOf(t, server.URL)); !errors.Is(err, orchestration.CodeBadResponse) || orchestration.OutcomeOf(err) != orchestration.Unknown {
 			t.Errorf("announced %t: got %v", announced, err)
 		}
 		server.Close() // waits for the handler

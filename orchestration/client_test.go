@@ -141,7 +141,7 @@ func TestWriteFaults(t *testing.T) {
 		want  orchestration.CallOutcome
 		acted bool
 	}{
-		{"slow", orchestrationtest.Slow(5 * time.Second), orchestration.Unknown, true},
+		{"slow", orchestrationtest.Slow(time.Minute), orchestration.Unknown, true},
 		{"500", orchestrationtest.Refuse(500), orchestration.Unknown, false},
 		{"429", orchestrationtest.Refuse(429), orchestration.NotActed, false},
 		{"408", orchestrationtest.Refuse(408), orchestration.Unknown, false},
@@ -160,7 +160,14 @@ func TestWriteFaults(t *testing.T) {
 			}
 			var sent atomic.Int32
 			m.Fault(at(http.MethodPost, "/payment-proof", func() orchestrationtest.Fault { sent.Add(1); return test.fault }))
-			_, err := m.client.SubmitPaymentProof(t.Context(), tok, order.ID, recordedProof)
+			client := m.client
+			if test.fault.Delay > 0 { // an answer that comes too late
+				var err error
+				if client, err = orchestration.New(orchestration.Config{BaseURL: m.url, APIKey: platformKey, WriteTimeout: 3 * time.Second}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := client.SubmitPaymentProof(t.Context(), tok, order.ID, recordedProof)
 			if got := orchestration.OutcomeOf(err); got != test.want {
 				t.Errorf("outcome %s, want %s (%v)", got, test.want, err)
 			}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/settler-pay/settler/orchestration"
 	"github.com/settler-pay/settler/orchestration/agentkey"
@@ -53,9 +52,7 @@ func newMarket(t *testing.T, cfg orchestrationtest.Config) *market {
 
 func clientOf(t *testing.T, url string) *orchestration.Client {
 	t.Helper()
-	client, err := orchestration.New(orchestration.Config{
-		BaseURL: url, APIKey: platformKey, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second,
-	})
+	client, err := orchestration.New(orchestration.Config{BaseURL: url, APIKey: platformKey})
 	if err != nil {
 		t.Fatal(err)
 	}

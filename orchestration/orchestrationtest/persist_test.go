@@ -83,7 +83,7 @@ func TestNothingAnsweredIsLostToAKill(t *testing.T) {
 				t.Fatalf("payment of %s: %+v, %v", id, payment, err)
 			}
 		}
-		stop := time.AfterFunc(150*time.Millisecond, func() { _ = child.Process.Kill() })
+		var stop *time.Timer
 		for { // with the token of the first life
 			order, err := b.client.CreateMarketOrder(t.Context(), token, orchestration.CreateMarketOrderRequest{
 				MachineID: "mach_1", AgentPairingID: pairing, ServiceID: "svc",
@@ -96,12 +96,16 @@ func TestNothingAnsweredIsLostToAKill(t *testing.T) {
 				break
 			}
 			payments = append(payments, order.ID)
+			if stop == nil { // each life has one that must not be lost, however slow it is
+				stop = time.AfterFunc(150*time.Millisecond, func() { _ = child.Process.Kill() })
+			}
+		}
+		if stop == nil {
+			_ = child.Process.Kill()
+			t.Fatal("no order was paid")
 		}
 		stop.Stop()
 		_ = child.Wait() // reports the kill
-	}
-	if len(payments) < 4 {
-		t.Fatalf("only %d orders were paid in four lives", len(payments))
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/settler-pay/settler/orchestration/orchestrationtest"
 )
 
+// noon is for tests whose day must not end.
+func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
 func TestPoliciesLimitOrders(t *testing.T) {
 	t.Parallel()
 	type policy = orchestration.DelegationPolicy
@@ -34,7 +37,7 @@ func TestPoliciesLimitOrders(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, orchestrationtest.Config{})
+			b := newBench(t, orchestrationtest.Config{Now: noon})
 			b.limit(t, test.policy)
 			_, err := b.try(t, test.service)
 			if test.want == "" && err != nil || test.want != "" && !errors.Is(err, test.want) {

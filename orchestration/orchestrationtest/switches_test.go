@@ -197,7 +197,7 @@ func TestSwitches(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for turned, want := range map[bool]orchestration.Code{false: test.without, true: test.with} {
-				b := newBench(t, orchestrationtest.Config{APIKey: "k"})
+				b := newBench(t, orchestrationtest.Config{APIKey: "k", Now: noon})
 				if turned {
 					b.Switch(test.turn)
 				}
