@@ -113,12 +113,12 @@ func (p *pooler) serve(client net.Conn) {
 				status = ready.TxStatus
 			}
 			backend.Send(answer)
-			if status != 0 && backend.Flush() != nil {
-				return
-			}
-			if status == 'I' {
+			if status == 'I' { // before the client can ask again
 				p.giveBack(lent)
 				lent = nil
+			}
+			if status != 0 && backend.Flush() != nil {
+				return
 			}
 		}
 	}

@@ -205,14 +205,18 @@ func TestRemoteThatDoesNotAnswer(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(slow.Close)
-	for url, want := range map[string]string{slow.URL + "/s3cret": "deadline exceeded", "http://127.0.0.1:1/s3cret": "refused"} {
-		remote, err := NewRemote(RemoteConfig{URL: url, Address: devAddress, Timeout: 50 * time.Millisecond})
+	for _, c := range []struct {
+		url     string
+		timeout time.Duration
+		want    string
+	}{{slow.URL + "/s3cret", 50 * time.Millisecond, "deadline exceeded"}, {"http://127.0.0.1:1/s3cret", time.Minute, "refused"}} {
+		remote, err := NewRemote(RemoteConfig{URL: c.url, Address: devAddress, Timeout: c.timeout})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = remote.SignTx(t.Context(), calls()["legacy"], homeChain)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: %v", url, err)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", c.url, err)
 		}
 	}
 	for _, url := range []string{"", "ftp://h/s3cret", "http://", "http://h:s3cret/", "ws://h/s3cret", "://s3cret"} {

@@ -190,11 +190,6 @@ func TestMoverDoubtsWhatHasExpired(t *testing.T) {
 	l := startLab(t)
 	m, books := l.newMover(l.mint(sdk.TokenProgramID), 2, 1000)
 	call := l.prepared(m, move(books.vault, 1000, 0))
-	signed, err := m.Sign(t.Context(), settlement.Slot{}, call, nil, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed.LastHeight = 1 // as an endpoint would have it that tells too low a height
 	answer := func(result string) chaintest.Answer { return chaintest.Answer{Result: json.RawMessage(result)} }
 	expired := answer(`{"context": {"slot": 1}, "value": false}`)
 	for name, c := range map[string]struct {
@@ -232,6 +227,11 @@ func TestMoverDoubtsWhatHasExpired(t *testing.T) {
 		asked := *m
 		asked.nodes.endpoints = []Endpoint{{Name: "one", URL: proxy.URL()}, {Name: "two", URL: proxy.URL()}}
 		asked.cfg.Endpoints = asked.nodes.endpoints
+		signed, err := m.Sign(t.Context(), settlement.Slot{}, call, nil, false) // now: its blockhash is valid for some seconds
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed.LastHeight = 1 // as an endpoint would have it that tells too low a height
 		out, err := asked.Outcome(t.Context(), settlement.Slot{}, call, []settlement.SignedTx{signed}, nil)
 		if c.want == "" && (err != nil || out.Fate != settlement.SlotExpired) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %+v, %v; want %q", name, out, err, c.want)

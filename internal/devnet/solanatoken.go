@@ -31,11 +31,27 @@ const (
 	solanaRentOverhead = 128
 )
 
+// errExpired means that a transaction's blockhash is too old for it to be carried out, and that it was not.
+var errExpired = errors.New("the transaction has expired")
+
 // Send signs and sends a transaction with these instructions, whose fee the payer pays, and returns once the cluster
-// has voted for it. A transaction that failed is an error.
+// has voted for it. A transaction that failed is an error. One that has expired, as it does after some seconds where slots
+// are fast, is signed again.
 func (s *Solana) Send(ctx context.Context, payer sdk.PrivateKey, signers []sdk.PrivateKey, instructions ...sdk.Instruction) (sdk.Signature, error) {
+	for {
+		signature, err := s.sendOnce(ctx, payer, signers, instructions)
+		if !errors.Is(err, errExpired) {
+			return signature, err
+		}
+	}
+}
+
+func (s *Solana) sendOnce(ctx context.Context, payer sdk.PrivateKey, signers []sdk.PrivateKey, instructions []sdk.Instruction) (sdk.Signature, error) {
 	var recent struct {
-		Value struct{ Blockhash sdk.Hash }
+		Value struct {
+			Blockhash            sdk.Hash
+			LastValidBlockHeight uint64
+		}
 	}
 	if err := s.Call(ctx, &recent, "getLatestBlockhash", map[string]string{"commitment": "confirmed"}); err != nil {
 		return sdk.Signature{}, err
@@ -63,19 +79,27 @@ func (s *Solana) Send(ctx context.Context, payer sdk.PrivateKey, signers []sdk.P
 		return signature, err
 	}
 	for {
+		// The height is read before the status: above the last one that a final block may have, there is nothing left to come.
+		var height uint64
+		if err := s.Call(ctx, &height, "getBlockHeight", map[string]string{"commitment": "finalized"}); err != nil {
+			return signature, err
+		}
 		var status struct {
 			Value []*struct {
 				Err                json.RawMessage
 				ConfirmationStatus string
 			}
 		}
-		if err := s.Call(ctx, &status, "getSignatureStatuses", []string{signature.String()}); err != nil {
+		if err := s.Call(ctx, &status, "getSignatureStatuses", []string{signature.String()}, map[string]bool{"searchTransactionHistory": true}); err != nil {
 			return signature, err
 		}
-		if at := status.Value[0]; at != nil && at.ConfirmationStatus != "processed" {
-			if string(at.Err) != "null" {
-				return signature, fmt.Errorf("transaction %s failed: %s", signature, at.Err)
-			}
+		switch at := status.Value[0]; {
+		case at == nil && height > recent.Value.LastValidBlockHeight:
+			return signature, errExpired
+		case at == nil || at.ConfirmationStatus == "processed":
+		case string(at.Err) != "null":
+			return signature, fmt.Errorf("transaction %s failed: %s", signature, at.Err)
+		default:
 			return signature, nil
 		}
 		select {
