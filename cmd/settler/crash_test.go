@@ -170,12 +170,7 @@ func newCrashRun(t *testing.T, program string, cluster *crashCluster) *crashRun 
 	t.Cleanup(func() { _ = server.stop() })
 	r.market = server.handler
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := listener.Addr().String()
-	_ = listener.Close()
+	listen := ownAddress(t)
 
 	dir := t.TempDir()
 	agent, err := crypto.GenerateKey()
@@ -260,6 +255,21 @@ signers:
 	return r
 }
 
+// ownAddress is a free address that nothing else is given while the program is down: where every loopback address is this machine's,
+// one that is drawn among millions.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() { _ = listener.Close() }() // nothing was accepted
+	return listener.Addr().String()
+}
+
 // settle runs the program until the order is settled, with a crash at the point when one is named.
 func (r *crashRun) settle(point, log string) {
 	t := r.t
@@ -286,6 +296,10 @@ func (r *crashRun) settle(point, log string) {
 func (r *crashRun) survive(ctx context.Context, point, log string, order *play) (orderID string) {
 	t := r.t
 	t.Helper()
+	// The program lists machines once a minute: that it lists this one's orders must not depend on who is faster.
+	if err := order.enter(ctx); err != nil {
+		t.Fatal(err)
+	}
 	first := r.start(ctx, "SETTLER_CRASH_AT="+point, "SETTLER_CRASH_LOG="+log)
 	played := make(chan error, 1)
 	go func() {

@@ -44,6 +44,7 @@ type play struct {
 	after        func(ctx context.Context, p *play, verify verifyDivision) error       // what follows when the order is ready, if anything
 
 	// What run has done so far, for whoever wants to look at it.
+	machine   string       // id of the machine; empty before it is registered
 	orderID   string       // empty before there is one
 	paymentID string       // settler's own
 	payURL    string       // the payer's link
@@ -62,17 +63,26 @@ func (p *play) say(step, message string, details ...any) {
 
 func addressOf(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
 
-// run plays the order to its end.
-func (p *play) run(ctx context.Context) error {
-	market, err := orchestration.New(orchestration.Config{BaseURL: p.orchestrator})
-	if err != nil {
+// enter registers the machine, unless it is.
+func (p *play) enter(ctx context.Context) (err error) {
+	if p.machine != "" {
+		return nil
+	}
+	if p.market, err = orchestration.New(orchestration.Config{BaseURL: p.orchestrator}); err != nil {
 		return err
 	}
-	p.market = market
-	machine, err := p.register(ctx, market)
-	if err != nil {
+	if p.machine, err = p.register(ctx, p.market); err != nil {
 		return fmt.Errorf("register machine: %w", err)
 	}
+	return nil
+}
+
+// run plays the order to its end.
+func (p *play) run(ctx context.Context) error {
+	if err := p.enter(ctx); err != nil {
+		return err
+	}
+	market, machine := p.market, p.machine
 	agent, err := agentkey.FromHex(common.Bytes2Hex(crypto.FromECDSA(p.payer)))
 	if err != nil {
 		return err

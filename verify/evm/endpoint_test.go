@@ -90,7 +90,7 @@ func TestSlowEndpointLeavesTimeForTheNext(t *testing.T) {
 	slow.answer = func(http.ResponseWriter, question) bool { <-quit; return true }
 	first := startNode(t, slow)
 	t.Cleanup(func() { close(quit) })
-	chain := startChain(t, func(c *Config) { c.LookTimeout = time.Second }, first, startNode(t, newScene()))
+	chain := startChain(t, func(c *Config) { c.LookTimeout = 10 * time.Second }, first, startNode(t, newScene()))
 	v, err := chain.Verify(t.Context(), theClaim())
 	if got := outcome(v, err); got != settlement.Verified {
 		t.Errorf("got %s (%v), want VERIFIED from the second endpoint", got, err)

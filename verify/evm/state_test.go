@@ -176,7 +176,7 @@ func TestBudget(t *testing.T) {
 	}
 	hurried := startChain(t, func(c *Config) {
 		c.Endpoints[0].CallsPerSecond = 1
-		c.LookTimeout = 300 * time.Millisecond
+		c.LookTimeout = 900 * time.Millisecond // before the second call may be made, and long after the first
 	}, n)
 	if _, err := hurried.Verify(t.Context(), theClaim()); settlement.LookCode(err) != settlement.RPCRateLimited {
 		t.Errorf("got %v, want RPC_RATE_LIMITED by our own budget", err)

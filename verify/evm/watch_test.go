@@ -343,7 +343,7 @@ func TestCatchUpNarrowsWhatIsTooSlow(t *testing.T) {
 	proxy.Intercept(func(c chaintest.Call) chaintest.Answer {
 		var params []struct{ FromBlock, ToBlock hexutil.Uint64 }
 		if c.Method == "eth_getLogs" && json.Unmarshal(c.Params, &params) == nil && params[0].ToBlock-params[0].FromBlock >= 4 {
-			return chaintest.Answer{Pass: true, Delay: time.Second}
+			return chaintest.Answer{Pass: true, Delay: time.Minute}
 		}
 		return chaintest.Pass
 	})
@@ -355,7 +355,7 @@ func TestCatchUpNarrowsWhatIsTooSlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := uint64(1)
-	for range 12 { // 500 halved until it is at most 4
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); { // 500 halved until it is at most 4
 		err = chain.CatchUp(t.Context(), next, 10, watching{{l.listed().Address, bob}}, func(span settlement.Span) error {
 			next = span.To + 1
 			return nil
