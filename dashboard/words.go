@@ -24,7 +24,7 @@ var actionHelp = map[string]string{
 	"unfreeze": "The dispute ends without a decision; the payment goes on.",
 	"release":  "The payee gets the money. Of a direct payment he has it: the orchestrator is told.",
 	"refund":   "The payer gets the money back: what is held or, of a direct payment, from the operator's wallet.",
-	"accept":   "A transfer that was seen counts as what pays the order.",
+	"accept":   "A transfer that was seen counts: as what pays the order or, of a direct payment that is paid or closed, to be given back.",
 	"close":    "Nothing more is to be done about it.",
 	"attach":   "Look at this transaction. Only what the chain shows counts.",
 	"reverify": "Look once more at the last transaction that was seen.",

@@ -22,7 +22,7 @@ const (
 	ActUnfreeze ActionKind = "unfreeze" // the dispute ends without a decision: dispute_dropped
 	ActRelease  ActionKind = "release"  // the payee gets it: release_decided
 	ActRefund   ActionKind = "refund"   // the payer gets it back: refund_approved; or a part of it: partial_refund_approved
-	ActAccept   ActionKind = "accept"   // a transfer counts as what pays: accepted_as_paid
+	ActAccept   ActionKind = "accept"   // a transfer counts as what pays: accepted_as_paid; or beside that, to be given back: transfer_accepted
 	ActClose    ActionKind = "close"    // nothing more is to be done: closed
 	ActAttach   ActionKind = "attach"   // look at this transaction: transaction_named
 	ActReverify ActionKind = "reverify" // look again at the last transaction that was seen: transaction_named
@@ -331,6 +331,9 @@ func (r *Runner) actionEvent(a Action, p Subject) (settlement.Event, error) {
 			return r.directRefund(e, a, p)
 		}
 	case ActAccept:
+		if settlement.Takes(p.State, settlement.EventTransferAccepted) {
+			e.Kind = settlement.EventTransferAccepted
+		}
 		e.Sighting = &settlement.Sighting{TxID: a.TxID, Transfer: settlement.Transfer{Position: a.Position}}
 	case ActClose:
 		e.Reason = ClosedByPerson

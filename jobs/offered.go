@@ -105,7 +105,8 @@ func samples(k ActionKind, s Subject) []Action {
 		var accepted []Action
 		for _, t := range s.Seen {
 			key := store.TransferKey{Chain: t.Chain, TxID: t.Sighting.TxID, Position: t.Sighting.Transfer.Position}
-			if s.Settled() || acceptable(s.Terms, t) && !s.Elsewhere[key] {
+			fits := acceptable(s.Terms, t) && !s.Elsewhere[key]
+			if s.State == settlement.StateNeedsReview && (s.Settled() || fits) || fits && !t.Consumed {
 				a.TxID, a.Position = t.Sighting.TxID, t.Sighting.Transfer.Position
 				accepted = append(accepted, a)
 			}

@@ -56,7 +56,7 @@ func postTransfers(ctx context.Context, tx pgx.Tx, results []Result, now time.Ti
 		}
 		t := e.Sighting.Transfer
 		switch {
-		case consumes(e), e.Kind == settlement.EventAcceptedAsPaid:
+		case consumes(e), e.Kind == settlement.EventAcceptedAsPaid, e.Kind == settlement.EventTransferAccepted:
 			postings = append(postings, p)
 		case e.Kind == settlement.EventPaymentMispaid && p.Account == store.AccountHeld && t.Payee == terms.Payee && t.Token == terms.Token.Address:
 			postings = append(postings, p)

@@ -144,21 +144,21 @@ func (b *batch) findRepeated(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// accept consumes the transfers that people accept as what pays. What an acceptance says of a transfer but its name is not
-// believed: it is one that is stored for the payment, final, in its token and to its payee. One that has settled another
+// accept consumes the transfers that people accept, as what pays or beside it. What an acceptance says of a transfer but its name
+// is not believed: it is one that is stored for the payment, final, in its token and to its payee. One that has settled another
 // order pays no second one.
 func (b *batch) accept(ctx context.Context, tx pgx.Tx, trial []Result, now time.Time) error {
 	var places []int
 	var ids []settlement.PaymentID
 	for i, e := range b.events {
-		if e.Kind != settlement.EventAcceptedAsPaid {
+		if e.Kind != settlement.EventAcceptedAsPaid && e.Kind != settlement.EventTransferAccepted {
 			continue
 		}
 		p := b.before[e.Payment]
 		switch {
 		case trial[i].Err != nil || e.Sighting == nil:
 			b.unfit[i] = "the payment cannot be accepted as paid by it"
-		case p.Settled(): // by this transaction: consumed before, and a person wants it to count still
+		case e.Kind == settlement.EventAcceptedAsPaid && p.Settled(): // by this transaction: consumed before, and a person wants it to count still
 		default:
 			b.unfit[i] = "no final transfer of the payment's token to its payee is stored under this name"
 			places, ids = append(places, i), append(ids, e.Payment)
@@ -177,27 +177,37 @@ func (b *batch) accept(ctx context.Context, tx pgx.Tx, trial []Result, now time.
 		e := b.events[i]
 		terms, named := b.before[e.Payment].Terms, e.Sighting
 		for _, s := range seen {
-			if s.Payment == e.Payment && s.Sighting.TxID == named.TxID && s.Sighting.Transfer.Position == named.Transfer.Position && acceptable(terms, s) {
-				sighting := s.Sighting
-				if s.Consumed { // a part, which is counted already
-					sighting.Transfer.Amount = settlement.Amount{}
-				}
-				b.events[i].Sighting = &sighting
-				accepted, of = append(accepted, s), append(of, i)
+			if s.Payment != e.Payment || s.Sighting.TxID != named.TxID || s.Sighting.Transfer.Position != named.Transfer.Position || !acceptable(terms, s) {
+				continue
 			}
+			sighting := s.Sighting
+			switch {
+			case s.Consumed && e.Kind == settlement.EventTransferAccepted:
+				b.unfit[i] = "the transfer counts already"
+				continue
+			case s.Consumed: // a part, which is counted already
+				sighting.Transfer.Amount = settlement.Amount{}
+			}
+			b.events[i].Sighting = &sighting
+			accepted, of = append(accepted, s), append(of, i)
 		}
 	}
 	owners, err := store.ConsumeTransfers(ctx, tx, accepted, now)
 	if err != nil {
 		return err
 	}
+	counted := make(map[store.TransferKey]bool)
 	for n, i := range of {
 		s := accepted[n]
 		key := store.TransferKey{Chain: s.Chain, TxID: s.Sighting.TxID, Position: s.Sighting.Transfer.Position}
 		b.unfit[i] = ""
-		if owners[key] != s.Payment {
+		switch {
+		case owners[key] != s.Payment:
 			b.unfit[i] = "the transfer has settled another order"
+		case counted[key]:
+			b.unfit[i] = "the transfer counts already"
 		}
+		counted[key] = true
 	}
 	return nil
 }

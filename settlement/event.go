@@ -57,11 +57,12 @@ const (
 	EventDisputeReminded  EventKind = "dispute_reminded"  // a deadline of the dispute comes near or has passed; the reason says which
 	EventDisputeTold      EventKind = "dispute_told"      // the orchestrator knows of a dispute that a person has opened, or does not take it
 
-	EventReleaseDecided EventKind = "release_decided"  // a person decided for the payee
-	EventAcceptedAsPaid EventKind = "accepted_as_paid" // a person accepted money that arrived under, over or late
-	EventClosed         EventKind = "closed"           // a person closed the payment
-	EventNoted          EventKind = "noted"            // a person left a note; nothing else has changed
-	EventRetried        EventKind = "retried"          // a person had our work on it done again, also with an orchestrator that refused our identity
+	EventReleaseDecided   EventKind = "release_decided"   // a person decided for the payee
+	EventAcceptedAsPaid   EventKind = "accepted_as_paid"  // a person accepted money that arrived under, over or late
+	EventTransferAccepted EventKind = "transfer_accepted" // a person had a transfer count that pays nothing, a second one or one of an order that is over, so that it can be given back
+	EventClosed           EventKind = "closed"            // a person closed the payment
+	EventNoted            EventKind = "noted"             // a person left a note; nothing else has changed
+	EventRetried          EventKind = "retried"           // a person had our work on it done again, also with an orchestrator that refused our identity
 )
 
 // EventKinds lists every event in the order above.
@@ -73,7 +74,7 @@ var EventKinds = []EventKind{
 	EventVaultReclaimed, EventVaultDivided, EventVaultFrozen, EventPayoutBroken, EventPartialRefundApproved, EventSurplusRefundApproved,
 	EventReturnPrepared, EventReturned, EventReturnFailed, EventReleased, EventRefundApproved, EventRefunded, EventSplitApproved,
 	EventSplit, EventDisputeDropped, EventDisputeStatement, EventDisputeDecided, EventDisputeAppealed, EventDisputeReminded,
-	EventDisputeTold, EventReleaseDecided, EventAcceptedAsPaid, EventClosed, EventNoted, EventRetried,
+	EventDisputeTold, EventReleaseDecided, EventAcceptedAsPaid, EventTransferAccepted, EventClosed, EventNoted, EventRetried,
 }
 
 // Event is something that happened to one payment. Events come in batches through one door and are recorded for ever.

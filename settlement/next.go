@@ -157,6 +157,9 @@ var table = map[EventKind]row{
 
 	EventReleaseDecided: {StateFrozen: StateReleasePending, StateNeedsReview: StateReleasePending},
 	EventAcceptedAsPaid: {StateNeedsReview: StateVerified},
+	EventTransferAccepted: {
+		StateVerified: stay, StateHeld: stay, StateReleasePending: stay, StateReleased: stay, StateRefunded: stay, StateClosed: stay,
+	},
 	EventClosed: {
 		StateNeedsReview: StateClosed, StateExpired: StateClosed, StateFrozen: StateClosed, StateAwaitingPayment: StateClosed,
 	},
@@ -214,6 +217,10 @@ func Next(p Payment, e Event) (Payment, error) {
 		return p, fmt.Errorf("%s of another transaction than the one that has settled the payment: %w", e.Kind, ErrNotAccepted)
 	case e.Kind == EventAcceptedAsPaid && p.HasFlag(FlagCanceled):
 		return p, fmt.Errorf("%s for an order that is cancelled: %w", e.Kind, ErrNotAccepted)
+	case e.Kind == EventTransferAccepted && (e.Sighting == nil || p.Terms.Custody != ""):
+		return p, fmt.Errorf("%s of a transfer that nobody named, or that we hold: %w", e.Kind, ErrNotAccepted)
+	case e.Kind == EventTransferAccepted && p.State == StateVerified && e.Sighting.TxID == p.PaidBy:
+		return p, fmt.Errorf("%s before the proof of its transaction was taken: %w", e.Kind, ErrNotAccepted)
 	case e.Kind.Divides() && p.Terms.Custody == CustodyNone, e.Kind == EventSplitApproved && p.Terms.Custody != CustodyVault:
 		return p, fmt.Errorf("%s of money that we do not hold: %w", e.Kind, ErrNotAccepted)
 	case e.Kind == EventPartialRefundApproved && p.Terms.Custody == CustodyVault && p.State.Final():
@@ -343,7 +350,7 @@ func note(p Payment, e Event) Payment {
 	case EventPaymentMispaid:
 		next = noteMispaid(next, e)
 	case EventFinalityBroken:
-		if !p.Settled() {
+		if !p.Settled() || e.Sighting != nil && e.Sighting.TxID != p.PaidBy {
 			next = next.withFlag(FlagReorged)
 		}
 		if p.State == StateFrozen { // the end of the dispute alone must not let money move that may be gone
@@ -358,6 +365,8 @@ func note(p Payment, e Event) Payment {
 		if !p.Settled() {
 			next = noteReceived(next, e)
 		}
+	case EventTransferAccepted:
+		next = noteReceived(next, e).withFlag(FlagManual)
 	case EventPayoutPrepared:
 		next.Payout = payoutOf(p.State)
 	case EventPaidOut:

@@ -75,6 +75,8 @@ func eventOf(kind settlement.EventKind) settlement.Event {
 	case settlement.EventTransferSeen, settlement.EventTransferWithdrawn, settlement.EventPaymentConfirmed,
 		settlement.EventFinalityBroken, settlement.EventAcceptedAsPaid:
 		e.Sighting = &settlement.Sighting{TxID: txA, Verdict: settlement.Verdict{Code: settlement.Verified}}
+	case settlement.EventTransferAccepted:
+		e.Sighting = &settlement.Sighting{TxID: txB, Verdict: settlement.Verdict{Code: settlement.Verified}}
 	case settlement.EventPaymentMispaid:
 		e.Sighting = &settlement.Sighting{TxID: txA, Verdict: settlement.Verdict{
 			Code: settlement.AmountMismatch, Detail: settlement.Under,
@@ -150,7 +152,8 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"proof_refused":   "needs_review",
 		"proof_forbidden": "verified", "platform_differs": "needs_review",
 		"partial_refund_approved": "verified", "surplus_refund_approved": "verified",
-		"refund_approved": "refund_pending",
+		"transfer_accepted": "verified",
+		"refund_approved":   "refund_pending",
 	},
 	settlement.StateHeld: {
 		"noted":    "held",
@@ -163,18 +166,20 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"platform_differs":        "needs_review",
 		"refund_approved":         "refund_pending",
 		"partial_refund_approved": "held", "surplus_refund_approved": "held",
+		"transfer_accepted": "held",
 	},
 	settlement.StateReleasePending: {
 		"noted":    "release_pending",
 		"returned": "release_pending", "return_failed": "release_pending", "return_prepared": "release_pending",
-		"retried":          "release_pending",
-		"order_disputed":   "frozen",
-		"payment_mispaid":  "release_pending",
-		"finality_broken":  "needs_review",
-		"platform_differs": "needs_review",
-		"proof_forbidden":  "release_pending",
-		"released":         "released",
-		"refund_approved":  "refund_pending",
+		"retried":           "release_pending",
+		"order_disputed":    "frozen",
+		"payment_mispaid":   "release_pending",
+		"finality_broken":   "needs_review",
+		"platform_differs":  "needs_review",
+		"proof_forbidden":   "release_pending",
+		"released":          "released",
+		"refund_approved":   "refund_pending",
+		"transfer_accepted": "release_pending",
 	},
 	settlement.StateReleased: {
 		"noted":            "released",
@@ -184,6 +189,7 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"payment_mispaid":         "released",
 		"finality_broken":         "released",
 		"partial_refund_approved": "released", "surplus_refund_approved": "released",
+		"transfer_accepted": "released",
 	},
 	settlement.StateFrozen: { // from held
 		"noted":    "frozen",
@@ -218,6 +224,7 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"payment_mispaid": "refunded",
 		"finality_broken": "refunded",
 		"payout_broken":   "needs_review", "surplus_refund_approved": "refunded",
+		"transfer_accepted": "refunded",
 	},
 	settlement.StateSplitPending: {
 		"noted":    "split_pending",
@@ -275,6 +282,7 @@ var golden = map[settlement.State]map[settlement.EventKind]settlement.State{
 		"payment_mispaid":         "closed",
 		"finality_broken":         "closed",
 		"partial_refund_approved": "closed", "surplus_refund_approved": "closed",
+		"transfer_accepted": "closed",
 	},
 }
 
@@ -342,6 +350,9 @@ func TestNextRefusesWhatLacksItsReason(t *testing.T) {
 		{"money accepted that nobody named", paymentIn(settlement.StateNeedsReview), with("accepted_as_paid", func(e *settlement.Event) { e.Sighting = nil })},
 		{"money accepted for an order that has no terms", withoutTerms, eventOf("accepted_as_paid")},
 		{"money accepted for an order that is cancelled", canceled, eventOf("accepted_as_paid")},
+		{"another transfer that nobody named", paymentIn(settlement.StateHeld), with("transfer_accepted", func(e *settlement.Event) { e.Sighting = nil })},
+		{"another transfer into a vault", vaulted(settlement.StateHeld, "", ""), eventOf("transfer_accepted")},
+		{"another transfer of the transaction whose proof is to be posted", paymentIn(settlement.StateVerified), with("transfer_accepted", func(e *settlement.Event) { e.Sighting.TxID = txA })},
 		{"a refund of an order that has no terms", withoutTerms, eventOf("refund_approved")},
 		{"a release of what is not settled", paymentIn(settlement.StateNeedsReview), eventOf("release_decided")},
 		{"a transaction named for an order that has no terms", withoutTerms, eventOf("transaction_named")},
@@ -511,6 +522,7 @@ func TestNextFlags(t *testing.T) {
 		{"cancelled before the payment", "awaiting_payment", []settlement.Event{eventOf("order_canceled"), under}, []settlement.Flag{"late", "canceled"}},
 		{"cancelled while money was on its way", "confirming", []settlement.Event{eventOf("order_canceled"), eventOf("payment_confirmed")}, []settlement.Flag{"canceled"}},
 		{"a person accepted it", "expired", []settlement.Event{late, eventOf("accepted_as_paid")}, []settlement.Flag{"late", "manual"}},
+		{"what has settled it has left the chain", "held", []settlement.Event{eventOf("finality_broken")}, nil},
 		{"a person closed it", "expired", []settlement.Event{eventOf("closed")}, []settlement.Flag{"manual"}},
 		{"a person decided for the payee", "frozen", []settlement.Event{eventOf("release_decided")}, []settlement.Flag{"manual"}},
 		{"a person approved a refund", "held", []settlement.Event{{Kind: "refund_approved", Receiver: stranger}}, []settlement.Flag{"manual"}},
@@ -522,6 +534,31 @@ func TestNextFlags(t *testing.T) {
 				t.Errorf("flags (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A transfer that is accepted beside what pays adds up, changes no state, and never settles anything.
+func TestNextAcceptsAnotherTransfer(t *testing.T) {
+	t.Parallel()
+	another := eventOf(settlement.EventTransferAccepted)
+	another.Sighting.Transfer.Amount = settlement.NewAmount(300_000)
+	held, closed := paymentIn(settlement.StateHeld), paymentIn(settlement.StateClosed)
+	held.Received = terms.Amount
+	p := steps(t, held, another)
+	if p.State != settlement.StateHeld || p.PaidBy != txA || p.Received != settlement.NewAmount(1_300_000) || !slices.Equal(p.Flags, []settlement.Flag{"overpaid", "manual"}) {
+		t.Errorf("held: %+v", p)
+	}
+	gone := eventOf(settlement.EventFinalityBroken)
+	gone.Sighting.TxID = txB
+	if p = steps(t, p, gone); p.State != settlement.StateNeedsReview || !p.HasFlag(settlement.FlagReorged) {
+		t.Errorf("it has left the chain: %s, flags %v", p.State, p.Flags)
+	}
+	p = steps(t, closed, another)
+	if p.State != settlement.StateClosed || p.Settled() || !slices.Equal(p.Flags, []settlement.Flag{"manual"}) {
+		t.Errorf("closed: %+v", p)
+	}
+	if got := p.Surplus(settlement.Held{Direct: true, Amount: p.Received, Received: p.Received}); got != settlement.NewAmount(300_000) {
+		t.Errorf("of a closed one %s can be given back", got)
 	}
 }
 

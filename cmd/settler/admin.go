@@ -71,7 +71,7 @@ func queryOf(pairs ...string) url.Values {
 type paymentsCmd struct {
 	List     paymentsListCmd `cmd:"" help:"Search payments."`
 	Show     paymentsShowCmd `cmd:"" help:"Show a payment."`
-	Accept   acceptCmd       `cmd:"" help:"Let a transfer count as what pays."`
+	Accept   acceptCmd       `cmd:"" help:"Let a transfer count as what pays or, once a direct payment is paid or closed, to be given back."`
 	Close    actCmd          `cmd:"" help:"Nothing more is to be done about a payment."`
 	Attach   attachCmd       `cmd:"" help:"Have a transaction looked at."`
 	Reverify actCmd          `cmd:"" help:"Have the last transaction that was seen looked at again."`

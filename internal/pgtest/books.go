@@ -35,17 +35,20 @@ var rules = []struct{ breach, query string }{
 		where p.received <> (select coalesce(sum(c.amount), 0) from consumed_transfers c where c.payment_id = p.id)`},
 	{"consumed transfer whose payment is settled by another transaction or by none", `
 		select c.payment_id::text from consumed_transfers c join payments p on p.id = c.payment_id
-		where p.paid_by is distinct from c.txid and not p.parts or p.chain is distinct from c.chain`},
-	{"payment with several consumed transfers", `
+		where p.paid_by is distinct from c.txid and not p.parts
+		      and not exists (select from payment_events e where e.payment_id = p.id and e.kind = 'transfer_accepted' and e.txid = c.txid)
+		   or p.chain is distinct from c.chain`},
+	{"payment with several consumed transfers that nobody has accepted", `
 		select c.payment_id::text from consumed_transfers c join payments p on p.id = c.payment_id
-		where not p.parts group by c.payment_id having count(*) > 1`},
+		where not p.parts and not exists (select from payment_events e where e.payment_id = p.id and e.kind = 'transfer_accepted' and e.txid = c.txid)
+		group by c.payment_id having count(*) > 1`},
 	{"consumed transfer that was not seen as final for its payment, or is not what the payment asks for", `
 		select c.payment_id::text from consumed_transfers c join payments p on p.id = c.payment_id
 		where not exists (
 			select from transfers t
 			where t.payment_id = c.payment_id and t.chain = c.chain and t.txid = c.txid and t.position = c.position and t.status = 'final'
 			  and t.amount = c.amount and t.token = p.token and t.payee = p.payee
-			  and (exists (select from payment_events e where e.payment_id = p.id and e.kind = 'accepted_as_paid' and e.txid = t.txid)
+			  and (exists (select from payment_events e where e.payment_id = p.id and e.kind in ('accepted_as_paid', 'transfer_accepted') and e.txid = t.txid)
 			       or (t.code = 'VERIFIED' or p.parts and t.code = 'AMOUNT_MISMATCH' and t.detail = 'part')
 			  and (t.payer = p.proven_payer or t.payer = p.named_payer or p.custody = 'vault' or p.any_payer or position(p.reference in t.reference_keys) % 32 = 1
 			       or exists (select from payer_proofs f where f.payment_id = p.id and f.chain = t.chain and f.txid = t.txid and f.signer = t.payer))
@@ -53,7 +56,8 @@ var rules = []struct{ breach, query string }{
 	{"consumed transfer without the event that consumed it", `
 		select c.payment_id::text from consumed_transfers c
 		where not exists (select from payment_events e
-		                  where e.payment_id = c.payment_id and e.kind in ('payment_confirmed', 'payment_part', 'accepted_as_paid') and e.txid = c.txid)`},
+		                  where e.payment_id = c.payment_id and e.kind in ('payment_confirmed', 'payment_part', 'accepted_as_paid', 'transfer_accepted')
+		                    and e.txid = c.txid)`},
 	{"proof accepted before the payment was settled", `
 		select e.payment_id::text from payment_events e
 		where e.kind = 'proof_accepted' and not exists (

@@ -46,6 +46,9 @@ func walk() ([]settlement.Payment, map[pair]outcome) {
 			at := pair{p.State, kind}
 			o := outcomes[at]
 			for _, e := range events(kind) {
+				if kind == settlement.EventTransferAccepted && p.Received.Cmp(settlement.NewAmount(2)) > 0 {
+					continue // no transfer is accepted twice: the door sees to that
+				}
 				next, err := settlement.Next(p, e)
 				if err != nil {
 					o.refused = true
