@@ -80,7 +80,7 @@ func (r *rig) resend(hash common.Hash) {
 
 func (r *rig) send(tx *types.Transaction) {
 	r.t.Helper()
-	if err := r.chain.Client().SendTransaction(r.t.Context(), tx); err != nil && err.Error() != "already known" {
+	if err := r.chain.Submit(r.t.Context(), tx); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -156,19 +156,28 @@ func (c *Chain) Skip(time time.Duration) error {
 func (c *Chain) Fork(head common.Hash) error {
 	c.sealing.Lock()
 	defer c.sealing.Unlock()
-	if err := c.dropWaiting(); err != nil {
-		return err
+	const tries = 100
+	for try := 1; ; try++ {
+		if err := c.dropWaiting(); err != nil {
+			return err
+		}
+		err := c.beacon.Fork(head)
+		if err == nil {
+			return nil
+		}
+		// It refuses while a transaction waits, and one may have come since.
+		if waiting, _ := c.pool.Stats(); waiting == 0 || try == tries {
+			return fmt.Errorf("fork at %s: %w", head, err)
+		}
 	}
-	if err := c.beacon.Fork(head); err != nil {
-		return fmt.Errorf("fork at %s: %w", head, err)
-	}
-	return nil
 }
 
-// CommitEmpty seals a block without the transactions that wait; they are lost.
+// CommitEmpty seals a block without the transactions that wait; they are lost, and so are those that come meanwhile.
 func (c *Chain) CommitEmpty() common.Hash {
 	c.sealing.Lock()
 	defer c.sealing.Unlock()
+	c.pool.SetGasTip(new(big.Int).Lsh(big.NewInt(1), 255)) // nobody pays as much
+	defer c.pool.SetGasTip(new(big.Int).SetUint64(ethconfig.Defaults.TxPool.PriceLimit))
 	_ = c.dropWaiting() // it errs only after Close, and then there is no block either
 	return c.beacon.Commit()
 }
@@ -223,15 +232,26 @@ func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	if err != nil {
 		return nil, fmt.Errorf("sign transaction: %w", err)
 	}
-	if err := c.client.SendTransaction(ctx, tx); err != nil {
-		return nil, fmt.Errorf("send transaction: %w", err)
+	return tx, c.submit(ctx, tx)
+}
+
+// Submit sends a transaction that is signed, without waiting for its block. One that waits already is no error.
+func (c *Chain) Submit(ctx context.Context, tx *types.Transaction) error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	return c.submit(ctx, tx)
+}
+
+func (c *Chain) submit(ctx context.Context, tx *types.Transaction) error {
+	if err := c.client.SendTransaction(ctx, tx); err != nil && err.Error() != txpool.ErrAlreadyKnown.Error() {
+		return fmt.Errorf("send transaction: %w", err)
 	}
 	// The pool counts it a moment later; the next nonce is right only then. Of two that wait for the pool at once, as
 	// sealing a block does too, the pool answers one.
 	c.sealing.Lock()
 	defer c.sealing.Unlock()
 	if err := c.pool.Sync(); err != nil {
-		return nil, fmt.Errorf("wait for the chain's pool: %w", err)
+		return fmt.Errorf("wait for the chain's pool: %w", err)
 	}
-	return tx, nil
+	return nil
 }

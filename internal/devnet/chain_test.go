@@ -217,3 +217,47 @@ func TestSendingWhileBlocksAreSealed(t *testing.T) {
 		}
 	}
 }
+
+// Whoever sends while the chain forks or seals an empty block neither disturbs that nor gets into the block.
+func TestForkWhileSomebodySends(t *testing.T) {
+	t.Parallel()
+	chain, key := startChain(t, devnet.ChainConfig{ChainID: 31338})
+	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(big.NewInt(31338)), &types.LegacyTx{
+		GasPrice: big.NewInt(100e9), Gas: 21_000, To: &common.Address{1}, Value: big.NewInt(1),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, senders := make(chan struct{}), sync.WaitGroup{}
+	for range 2 {
+		senders.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					_ = chain.Client().SendTransaction(t.Context(), tx) // known already, or refused
+				}
+			}
+		})
+	}
+	fork := chain.CommitEmpty()
+	for range 30 {
+		chain.CommitEmpty()
+		if n := transactions(t, chain); n != 0 {
+			t.Errorf("%d transactions in an empty block", n)
+		}
+		if err := chain.Fork(fork); err != nil {
+			t.Error(err)
+		}
+	}
+	close(ended)
+	senders.Wait()
+	if err := chain.Submit(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	chain.Commit()
+	if n := transactions(t, chain); n != 1 {
+		t.Errorf("%d transactions in the block afterwards, want the one", n)
+	}
+}
