@@ -78,7 +78,7 @@ func TestSlowOrders(t *testing.T) {
 		}
 		return err
 	})
-	if d := time.Since(began); d > 75*time.Second {
+	if d := time.Since(began); d > 100*time.Second { // read again by a later job, they take two rounds more
 		t.Errorf("it took %s", d)
 	}
 }

@@ -24,12 +24,24 @@ func (r *rig) allowConnections(allowed bool) {
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(r.t.Context())) }()
 	_, err = conn.Exec(r.t.Context(), fmt.Sprintf("alter database %s allow_connections %t", pgx.Identifier{name}.Sanitize(), allowed))
-	if err == nil && !allowed {
-		_, err = conn.Exec(r.t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
-	}
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if allowed {
+		return
+	}
+	quiet := 0 // one that was being made is seen a moment later
+	r.eventually("no connection is left", func() error {
+		var ended int
+		err := conn.QueryRow(r.t.Context(), "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1", name).Scan(&ended)
+		if quiet++; ended > 0 {
+			quiet = 0
+		}
+		if err == nil && quiet < 5 {
+			err = errNotYet
+		}
+		return err
+	})
 }
 
 // The database takes no connections for seconds at every stage of an order's life: what was accepted goes on, and what

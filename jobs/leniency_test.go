@@ -97,14 +97,14 @@ func TestLateLeniency(t *testing.T) {
 	for _, late := range []time.Duration{time.Hour, time.Second} {
 		t.Run(late.String(), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, lenient(settlement.Leniency{Late: late}), func(s *setup) { s.deadline, s.grace = time.Second, 0 })
+			r := newRig(t, lenient(settlement.Leniency{Late: late}), func(s *setup) { s.grace = 0 })
 			order, p := r.opened()
-			r.await(order, false, settlement.StateExpired)
+			after := p.Terms.Deadline
 			if late < time.Minute {
-				r.blockAfter(p.Terms.Deadline.Add(late))
-			} else {
-				r.blockAfter(p.Terms.Deadline)
+				after = after.Add(late)
 			}
+			r.later(after)
+			r.await(order, false, settlement.StateExpired)
 			r.pay(r.payer, r.payee, 1_500_000)
 			if late < time.Minute {
 				if p := r.await(order, true, settlement.StateNeedsReview); p.Reason != settlement.PaymentLate || !p.HasFlag(settlement.FlagLate) {
@@ -119,17 +119,18 @@ func TestLateLeniency(t *testing.T) {
 	}
 }
 
-// blockAfter makes blocks until one is younger than the time.
-func (r *rig) blockAfter(at time.Time) {
+// later brings the runners' clock and the chain's past the time. No transaction may wait.
+func (r *rig) later(than time.Time) {
 	r.t.Helper()
-	r.eventually("the chain's clock is past "+at.String(), func() error {
-		r.chain.Commit()
-		header, err := r.chain.Client().HeaderByNumber(r.t.Context(), nil)
-		if err == nil && !time.Unix(int64(header.Time), 0).After(at) {
-			err = errNotYet
-		}
-		return err
-	})
+	header, err := r.chain.Client().HeaderByNumber(r.t.Context(), nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	const more = 2 * time.Second // block times are whole seconds
+	if err := r.chain.Skip(than.Add(more).Sub(time.Unix(int64(header.Time), 0))); err != nil {
+		r.t.Fatal(err)
+	}
+	r.ahead.Add(int64(than.Add(more).Sub(time.Now().Add(time.Duration(r.ahead.Load())))))
 }
 
 // Several small ones add up: in one block, in different blocks, found or named; each counts once and for ever.
@@ -242,15 +243,15 @@ func TestWholePriceAfterAPart(t *testing.T) {
 // adds up.
 func TestPartsAtTheDeadline(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, lenient(settlement.Leniency{Parts: true, Late: time.Hour}), func(s *setup) { s.deadline, s.grace = 4*time.Second, 0 })
-	order, _ := r.opened()
+	r := newRig(t, lenient(settlement.Leniency{Parts: true, Late: time.Hour}), func(s *setup) { s.grace = 0 })
+	order, p := r.opened()
 	r.pay(r.payer, r.payee, 1_000_000)
 	r.received(order, 1_000_000)
-	p := r.await(order, false, settlement.StateNeedsReview)
+	r.later(p.Terms.Deadline)
+	p = r.await(order, false, settlement.StateNeedsReview)
 	if p.Reason != settlement.AmountMismatch || p.Detail != settlement.Under || !p.HasFlag(settlement.FlagUnderpaid) {
 		t.Errorf("reason %s (%s), flags %v", p.Reason, p.Detail, p.Flags)
 	}
-	r.blockAfter(p.Terms.Deadline)
 	r.pay(r.payer, r.payee, 500_000)
 	if p = r.await(order, true, settlement.StateHeld); p.Received != p.Terms.Amount || !p.HasFlag(settlement.FlagLate) {
 		t.Errorf("received %s, flags %v", p.Received, p.Flags)

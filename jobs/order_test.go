@@ -279,12 +279,10 @@ func TestBuyerConfirmsBeforeOurVerdict(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(s *setup) { s.deadline, s.grace = time.Second, time.Second })
-	order := r.order()
-	r.tell(order)
-	r.await(order, false, settlement.StateAwaitingPayment)
-	p := r.await(order, false, settlement.StateExpired)
-	time.Sleep(time.Until(p.Terms.Deadline.Add(p.Terms.Grace + 2*time.Second))) // block times are whole seconds
+	r := newRig(t)
+	order, p := r.opened()
+	r.later(p.Terms.Deadline.Add(p.Terms.Grace))
+	r.await(order, false, settlement.StateExpired)
 	r.pay(r.payer, r.payee, 1_500_000)
 	p = r.await(order, true, settlement.StateNeedsReview)
 	if p.Reason != settlement.PaymentLate || !p.HasFlag(settlement.FlagLate) {

@@ -44,6 +44,8 @@ func TestOutageOfOrchestrator(t *testing.T) {
 		r.webhook(order, fmt.Sprintf("msg_%03d", i))
 	}
 	r.eventually("all orders wait for the orchestrator", func() error {
+		mu.Lock() // so that none is tried between the look and the orchestrator's return
+		defer mu.Unlock()
 		var parked int
 		if err := r.pool.QueryRow(t.Context(), "select count(*) from inbox where due_at = '9998-01-01 00:00:00+00'").Scan(&parked); err != nil {
 			return err
@@ -51,14 +53,12 @@ func TestOutageOfOrchestrator(t *testing.T) {
 		if parked < n {
 			return fmt.Errorf("%d of %d", parked, n)
 		}
+		down = false
 		return nil
 	})
-	mu.Lock()
 	if calls > 3*n/4 { // those of the first second, whose failures are not known yet, and then one now and then
 		t.Errorf("%d calls to an orchestrator that fails, for %d orders", calls, n)
 	}
-	down = false
-	mu.Unlock()
 	for _, order := range orders {
 		r.await(order, false, settlement.StateAwaitingPayment)
 	}

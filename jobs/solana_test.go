@@ -318,7 +318,7 @@ func solanaPaymentsThatDoNotFit(t *testing.T) {
 		{"no reference, and no payer is known", nil, func(c *cluster, _ sdk.PublicKey) { c.run(c.transfer(c.token, solPrice)...) }, settlement.ReferenceMismatch, ""},
 		// Our clock is behind, so that the deadline has passed on the cluster however slow that is.
 		{"too late", func(_ *cluster, s *setup, _ *orchestration.RailRecommendation) {
-			s.deadline, s.grace, s.ahead = time.Second, 0, -30*time.Minute
+			s.deadline, s.grace, s.ahead = time.Minute, 0, -30*time.Minute
 		}, func(c *cluster, r sdk.PublicKey) { c.run(c.transfer(c.token, solPrice, r)...) }, settlement.PaymentLate, settlement.FlagLate},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -490,6 +490,7 @@ func solanaCallsFollowPayees(t *testing.T) {
 		return float64(c.proxy.Calls("getSignaturesForAddress")-lists) / 20
 	}
 	c.open()
+	perTick() // what was opened just now is looked for once more
 	one := perTick()
 	var orders []string
 	for range 20 {
@@ -500,7 +501,7 @@ func solanaCallsFollowPayees(t *testing.T) {
 	for _, order := range orders {
 		c.await(order, false, settlement.StateAwaitingPayment)
 	}
-	perTick() // what was opened just now is looked for once more
+	perTick()
 	if many := perTick(); many > one+0.2 || one > 1.2 {
 		t.Errorf("%.2f lists a tick with one open payment, %.2f with 21", one, many)
 	} else {
@@ -540,7 +541,7 @@ func solanaAnnouncedPayments(t *testing.T) {
 	t.Parallel()
 	relay := chaintest.NewRelay(t, theNode.WebSocket())
 	c := newCluster(t, false, func(c *cluster, _ *setup, _ *orchestration.RailRecommendation) {
-		c.poll, c.socket = 5*time.Second, "ws://"+relay.Address()
+		c.poll, c.socket = 15*time.Second, "ws://"+relay.Address()
 	})
 	polled := func() uint64 { // moves with each poll
 		t.Helper()

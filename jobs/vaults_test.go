@@ -164,9 +164,7 @@ func TestReleaseThatLeavesTheChainAfterItWasFinal(t *testing.T) {
 	if p.Reason != settlement.PayoutBroken || !strings.Contains(p.Detail, common.BytesToHash([]byte(p.PaidOut)).Hex()) {
 		t.Errorf("%s: %s", p.Reason, p.Detail)
 	}
-	if err := r.logged("ERROR", "payout_broken"); err != nil {
-		t.Error(err)
-	}
+	r.eventually("it is told", func() error { return r.logged("ERROR", "payout_broken") })
 	r.eventually("it is paid again by the same transaction", func() error {
 		r.chain.Commit()
 		if r.balanceOf(r.payee) != 1_500_000 {
