@@ -260,6 +260,9 @@ func (m *move) reserve(ctx context.Context, step rehearsalStep) (waits string, e
 		err = m.record(ctx)
 		signer = m.signer
 	}
+	if look, ok := errors.AsType[*settlement.LookError](err); ok { // as above
+		return look.Error(), ctx.Err()
+	}
 	if err != nil {
 		return "", err
 	}

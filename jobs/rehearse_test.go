@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	escrow "github.com/settler-pay/settler/escrow/evm"
+	"github.com/settler-pay/settler/internal/chaintest"
 	"github.com/settler-pay/settler/internal/devnet"
 	"github.com/settler-pay/settler/jobs"
 	"github.com/settler-pay/settler/rails"
@@ -154,6 +156,13 @@ func TestRehearsalThatFails(t *testing.T) {
 	r.runner = r.newRunner(r.setup)
 	plain := func(m jobs.Mover) jobs.Mover { return m }
 	r.mintToWallet()
+	var asked atomic.Int64 // an endpoint that does not answer at first is asked again
+	r.rpc.Handle(func(method string) chaintest.Answer {
+		if method == "eth_getTransactionCount" && asked.Add(1) <= 3 {
+			return chaintest.Answer{Status: http.StatusServiceUnavailable}
+		}
+		return chaintest.Pass
+	})
 	if err := r.rehearse(t.Context(), r.runner, plain, func(string) {}); err == nil || !strings.Contains(err.Error(), "it would be carried out") {
 		t.Fatalf("a payment that is reverted: %v", err)
 	}
