@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/settler-pay/settler/orchestration/orchestrationtest"
 	"github.com/settler-pay/settler/settlement"
@@ -93,7 +94,7 @@ func TestReadyWhileCatchingUp(t *testing.T) {
 	r.eventually("the chain is scanned", r.scanned)
 	var unready atomic.Value
 	slow := func(scan settlement.Scan) (settlement.Scan, error) {
-		r.ahead.Add(int64(20e9))
+		r.ahead.Add(int64(12 * time.Second)) // after three of them a head that was not read again would be too old
 		if err := r.runner.Ready(t.Context()); err != nil {
 			unready.Store(err)
 		}

@@ -40,8 +40,7 @@ type deaf struct {
 }
 
 func (m deaf) Send(ctx context.Context, raw []byte) error {
-	if m.unsent.Load() != nil {
-		m.unsent.Store(&raw)
+	if last := m.unsent.Load(); last != nil && m.unsent.CompareAndSwap(last, &raw) {
 		return nil
 	}
 	return m.Refunder.Send(ctx, raw)

@@ -316,8 +316,8 @@ func TestSolanaSignatureOfACosigner(t *testing.T) {
 			if p := m.await(d.order, false, settlement.StateVerifying); p.Settled() {
 				t.Error("settled by a co-signer's signature")
 			}
-			stopped.Store(nil)
 			named.Store(nil)
+			stopped.Store(nil)
 			m.settled(d, settlement.TxID(signatures[0][:]))
 		})
 	}
