@@ -152,10 +152,6 @@ func (c *child) prepare() error {
 		return fmt.Errorf("open PostgreSQL's log: %w", err)
 	}
 	defer func() { _ = logs.Close() }() // the server has a copy
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
 	password := rand.Text()
 	prepared := make(chan struct{})
 	defer close(prepared)
@@ -169,14 +165,25 @@ func (c *child) prepare() error {
 			}
 		}
 	}()
-	server := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
-		Version(serverVersion).Port(port).Database("postgres").Username(serverUserPG).Password(password).
-		CachePath(c.path(newName, "cache")).RuntimePath(c.path(newName, "run")).
-		BinariesPath(program).DataPath(c.path(newName, dataName)).
-		Encoding("UTF8").Locale("C").StartTimeout(readyTimeout).Logger(logs).
-		StartParameters(map[string]string{"unix_socket_directories": "", "listen_addresses": "127.0.0.1"}))
-	if err := server.Start(); err != nil {
-		return fmt.Errorf("prepare PostgreSQL %s: %w", serverVersion, err)
+	var server *embeddedpostgres.EmbeddedPostgres
+	for attempt := 1; ; attempt++ {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		server = embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
+			Version(serverVersion).Port(port).Database("postgres").Username(serverUserPG).Password(password).
+			CachePath(c.path(newName, "cache")).RuntimePath(c.path(newName, "run")).
+			BinariesPath(program).DataPath(c.path(newName, dataName)).
+			Encoding("UTF8").Locale("C").StartTimeout(readyTimeout).Logger(logs).
+			StartParameters(map[string]string{"unix_socket_directories": "", "listen_addresses": "127.0.0.1"}))
+		err = server.Start()
+		if err == nil {
+			break
+		}
+		if attempt == 3 || !portTaken(err) {
+			return fmt.Errorf("prepare PostgreSQL %s: %w", serverVersion, err)
+		}
 	}
 	if err := server.Stop(); err != nil {
 		return fmt.Errorf("stop PostgreSQL after its first start: %w", err)
@@ -223,11 +230,15 @@ func (c *child) serve(lock *os.File) error {
 			Host: fmt.Sprintf("127.0.0.1:%d", port), Path: "/postgres", RawQuery: "sslmode=disable",
 		}
 		err = c.serveOn(lock, port, address.String())
-		// Somebody may have taken the port before the server did.
-		if attempt == 3 || err == nil || !strings.Contains(err.Error(), "Address already in use") {
+		if attempt == 3 || err == nil || !portTaken(err) {
 			return err
 		}
 	}
+}
+
+// portTaken reports whether somebody has taken the port before the server did; embedded-postgres may see that first.
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "Address already in use") || strings.Contains(err.Error(), "already listening on port")
 }
 
 func (c *child) serveOn(lock *os.File, port uint32, address string) error {

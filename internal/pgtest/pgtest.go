@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
@@ -92,14 +94,20 @@ func clone(t testing.TB, from func(context.Context, *pgx.Conn) (string, error)) 
 		t.Fatalf("connect to the tests' PostgreSQL server: %v", err)
 	}
 	defer admin.Close(ctx) //nolint:errcheck // nothing is left to write
-	source, err := from(ctx, admin)
-	if err != nil {
-		t.Fatalf("prepare the tests' schema: %v", err)
-	}
 	name := testPrefix + strings.ToLower(rand.Text())
-	// As fast as file_copy on an idle server, and it needs no checkpoint, which writes out what other tests have changed.
-	if _, err := admin.Exec(ctx, fmt.Sprintf("create database %s template %s strategy wal_log", name, source)); err != nil {
-		t.Fatalf("clone a database for the test: %v", err)
+	for {
+		source, err := from(ctx, admin)
+		if err != nil {
+			t.Fatalf("prepare the tests' schema: %v", err)
+		}
+		// As fast as file_copy on an idle server, and it needs no checkpoint, which writes out what other tests have changed.
+		_, err = admin.Exec(ctx, fmt.Sprintf("create database %s template %s strategy wal_log", name, source))
+		if err == nil {
+			break
+		}
+		if !inUse(err) {
+			t.Fatalf("clone a database for the test: %v", err)
+		}
 	}
 	t.Cleanup(func() { drop(t, server, name) })
 	address, err := withDatabase(server, name)
@@ -118,9 +126,24 @@ func drop(t testing.TB, server, name string) {
 		return
 	}
 	defer admin.Close(ctx) //nolint:errcheck // nothing is left to write
-	if _, err := admin.Exec(ctx, "drop database if exists "+name+" with (force)"); err != nil {
-		t.Errorf("drop the test's database: %v", err)
+	for {
+		_, err := admin.Exec(ctx, "drop database if exists "+name+" with (force)")
+		if err == nil {
+			return
+		}
+		if !inUse(err) {
+			t.Errorf("drop the test's database: %v", err)
+			return
+		}
 	}
+}
+
+// inUse reports whether a database had connections for longer than Postgres waits, 5 s: of processes that a busy machine has not
+// ended yet, or new ones of somebody who was cut off.
+func inUse(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	const objectInUse = "55006" // PostgreSQL, appendix A
+	return ok && pgErr.Code == objectInUse
 }
 
 func open(t testing.TB, address string) *pgxpool.Pool {
