@@ -46,7 +46,7 @@ chains:
     poll_interval: 100ms
     tokens: [{symbol: TSOL, address: %s, decimals: 6}]
     custody: {tokens: [{token: TSOL, per_payment: "1000", per_hour: "100000"}], payments_per_hour: 1000}
-    refunds: {key_file: %q, password_file: %q, bump_after: 10s, tokens: [{token: TSOL, per_payment: "1000", per_hour: "100000"}], payments_per_hour: 1000}
+    refunds: {key_file: %q, password_file: %q, tokens: [{token: TSOL, per_payment: "1000", per_hour: "100000"}], payments_per_hour: 1000}
 `, file.File, file.PasswordFile, file.Epoch, c.chain(), c.proxy.URL(), c.proxy.URL(), c.token.Mint, wallet, file.PasswordFile)
 }
 

@@ -163,7 +163,7 @@ func TestDevOnSolana(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Setenv("DATABASE_URL", pgtest.New(t).Config().ConnString())
-	code, out, errOut := runSettler(t, "dev", "--solana", "--once", "--listen", "127.0.0.1:0", "--timeout", "3m")
+	code, out, errOut := runSettler(t, "dev", "--solana", "--once", "--listen", "127.0.0.1:0", "--timeout", "10m")
 	if code != 0 || strings.Count(out, "the orchestrator lets the marketplace deliver") != 7 || !strings.Contains(out, "proof posted in recorded mode") ||
 		!strings.Contains(out, "30.000000 TUSD more at the payee, 10.000000 at the payer, the vault is empty") {
 		t.Errorf("exit code %d: %s%s", code, out, errOut)

@@ -66,7 +66,7 @@ type Solana struct {
 const ticksPerSlot = "8"
 
 const (
-	solanaStartTime = 90 * time.Second
+	solanaStartTime = 3 * time.Minute
 	solanaStopTime  = 5 * time.Second
 	// solanaPorts in a row: JSON-RPC, its WebSocket, faucet, gossip, and those that the node deals out to itself.
 	solanaPorts = 44
