@@ -22,7 +22,7 @@ func chromium(t *testing.T) context.Context {
 	if path == "" {
 		t.Skip("SETTLER_CHROMIUM names no browser; make page-check does")
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 9*time.Minute) // go test ends after ten
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewExecAllocator(ctx, chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox,
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
@@ -136,6 +136,8 @@ func TestInBrowser(t *testing.T) {
 			}
 		}
 	}()
+	// A page says first what was done. A notice below tells of a change, after some seconds.
+	const done = "main > .notice:first-child"
 	signIn := func(key string) {
 		v.do(chromedp.Navigate(r.url+"/dashboard/"), chromedp.WaitVisible(chromedp.CSS("#key")), chromedp.SendKeys(chromedp.CSS("#key"), key+"\n"), chromedp.WaitVisible(chromedp.CSS("#live")))
 	}
@@ -160,7 +162,7 @@ func TestInBrowser(t *testing.T) {
 	r.advance(settlement.Event{ID: "noted", Payment: review, Kind: settlement.EventNoted, Detail: "wait", Decision: &settlement.Decision{Name: "bob", Origin: "192.0.2.1"}})
 	open("accept")
 	v.inspect("preview-changed")
-	v.do(chromedp.Click(chromedp.CSS(".would button")), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	v.do(chromedp.Click(chromedp.CSS(".would button")), chromedp.WaitVisible(chromedp.CSS(done)))
 	if got := r.stateOf(review); got != settlement.StateVerified {
 		t.Errorf("accepted: the payment is %s", got)
 	}
@@ -176,7 +178,7 @@ func TestInBrowser(t *testing.T) {
 	v.inspect("overview-approvals")
 	v.do(chromedp.Click(chromedp.CSS(`a[href^="/dashboard/approvals/"]`)), chromedp.WaitVisible(chromedp.CSS("#reason")))
 	v.inspect("approval")
-	v.do(chromedp.Click(chromedp.CSS(`form .buttons button.main`)), chromedp.WaitVisible(chromedp.CSS(".notice")))
+	v.do(chromedp.Click(chromedp.CSS(`form .buttons button.main`)), chromedp.WaitVisible(chromedp.CSS(done)))
 	if got := r.stateOf(large); got != settlement.StateClosed {
 		t.Errorf("approved: the payment is %s", got)
 	}
