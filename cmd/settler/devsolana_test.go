@@ -131,7 +131,7 @@ chains:
 	// look waits for what it wants: the node's final slot lags behind.
 	look := func(doctor, detail string) {
 		t.Helper()
-		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		for deadline := time.Now().Add(8 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 			_, out, _ := runSettler(t, "doctor", "-c", path)
 			conditions.look(t.Context())
 			var raised []string
@@ -215,7 +215,7 @@ func TestRefundWalletOnSolana(t *testing.T) {
 	// says runs the command until it says the words: a node that other tests keep busy may not answer at once, and is final later.
 	says := func(words string, args ...string) {
 		t.Helper()
-		for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		for deadline := time.Now().Add(8 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			_, out, errOut := runSettler(t, append(args, "-c", path)...)
 			if strings.Contains(out+errOut, words) {
 				return
