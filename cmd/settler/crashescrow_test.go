@@ -181,7 +181,7 @@ func answerNever(chaintest.Call) chaintest.Answer { return chaintest.Answer{Dela
 func (r *crashRun) moveMoney(point, log string, w way) {
 	t := r.t
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	plays := make([]*play, w.orders)
 	ids := make([]string, w.orders)
@@ -377,6 +377,12 @@ func (r *crashRun) door() *jobs.Runner {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	chains, err := newChains(t.Context(), cfg, logger)
+	for range 4 { // a busy machine may not answer at once
+		if err == nil {
+			break
+		}
+		chains, err = newChains(t.Context(), cfg, logger)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func TestCrashMovingMoneyOnSolana(t *testing.T) {
 	cluster := &crashCluster{devSolana: world, proxy: chaintest.NewProxy(t, node.URL())}
 	r := newCrashRun(t, crashProgram(t), cluster)
 	lives := crashLives(os.Getenv("SETTLER_CRASH_POINTS") == "all")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(2+len(lives))*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(4+2*len(lives))*time.Minute)
 	defer cancel()
 	// The orders are paid together, so that what takes time at a node is not waited for by each.
 	running := r.start(ctx)
