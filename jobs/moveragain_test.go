@@ -198,21 +198,7 @@ func TestWaitingReleaseIsOfferedForMore(t *testing.T) {
 // Near its vault's deadline a release, and the one whose nonce comes before, may cost more than otherwise; when that is not enough either it is told.
 func TestReleaseNearItsDeadlineMayCostMore(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, held(), func(s *setup) { s.idle = true })
-	first, second := settlement.NewAmount(3e9), settlement.NewAmount(6e9)
-	r.setup.escrow = func(e *jobs.Escrow) {
-		mover, err := escrow.NewMover(t.Context(), escrow.MoverConfig{
-			Chain: r.chainID(), Endpoints: []escrow.Endpoint{{Name: "proxy", URL: r.rpc.URL()}}, Signer: keySigner{r.operator}, Depth: 2,
-			MaxFee: first.Big(), MaxFeeUrgent: second.Big(),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(mover.Close)
-		e.Mover, e.BumpAfter, e.UrgentWithin = mover, 100*time.Millisecond, 6*time.Hour
-	}
-	r.runner = r.newRunner(r.setup)
-	r.stop = r.start(r.runner)
+	r := newRig(t, held())
 	later := func(by time.Duration) {
 		t.Helper()
 		if err := r.chain.Skip(by); err != nil {
@@ -232,6 +218,27 @@ func TestReleaseNearItsDeadlineMayCostMore(t *testing.T) {
 	urgent, _ := r.hold()
 	later(10 * time.Hour)
 	before, _ := r.hold()
+	r.stop()
+	header, err := r.chain.Client().HeaderByNumber(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Some ten raises above the first fee, whatever the blocks until here have made of it.
+	times := func(n uint64) settlement.Amount { return settlement.NewAmount(n * header.BaseFee.Uint64()) }
+	first, second := times(8), times(16)
+	r.setup.escrow = func(e *jobs.Escrow) {
+		mover, err := escrow.NewMover(t.Context(), escrow.MoverConfig{
+			Chain: r.chainID(), Endpoints: []escrow.Endpoint{{Name: "proxy", URL: r.rpc.URL()}}, Signer: keySigner{r.operator}, Depth: 2,
+			MaxFee: first.Big(), MaxFeeUrgent: second.Big(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(mover.Close)
+		e.Mover, e.BumpAfter, e.UrgentWithin = mover, 100*time.Millisecond, 6*time.Hour
+	}
+	r.runner = r.newRunner(r.setup)
+	r.stop = r.start(r.runner)
 	offered := func(slots int, most settlement.Amount) {
 		t.Helper()
 		r.eventually("the fees come to "+most.String(), func() error {
