@@ -80,7 +80,7 @@ func TestCommandsOfPeople(t *testing.T) {
 		{alice, "payments note " + id + " --reason called", 0, []string{"done", "true"}},
 		{alice, "payments show " + id, 0, []string{"noted", "called", "alice", "actions"}},
 		{alice, "payments attach " + id + " --reason x --txid 0x12", 1, []string{"TXID_MALFORMED"}},
-		{alice, "payments accept " + id + " --reason x --position log/1 --txid 0x" + strings.Repeat("0b", 32), 1, []string{"STATE_CONFLICT", "for payments that are needs review"}},
+		{alice, "payments accept " + id + " --reason x --position log/1 --txid 0x" + strings.Repeat("0b", 32), 1, []string{"STATE_CONFLICT", "no final transfer of the payment's token"}},
 		{alice, "payments close " + id + " --reason x", 1, []string{"STATE_CONFLICT"}},
 		{alice, "payments reverify " + id + " --reason x", 1, []string{"STATE_CONFLICT"}},
 		{alice, "payments retry " + id + " --reason x", 1, []string{"STATE_CONFLICT"}},
