@@ -248,3 +248,32 @@ func TestAcceptedTransferPaysOnce(t *testing.T) {
 		t.Errorf("confirmed by the same transfer: %+v, %v", results, err)
 	}
 }
+
+// A second transfer to an order that is paid counts once a person has accepted it, and has settled nothing.
+func TestSecondTransferIsAccepted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	key, id := r.key("acme", scopeAdmin), r.paid("acme", txA)
+	r.advance(settlement.Event{ID: "second", Payment: id, Kind: settlement.EventPaymentMispaid, Sighting: r.sighting(txB, 1_500_000, settlement.Verified, "")})
+	read := func(accepted bool) paymentBody {
+		t.Helper()
+		b := into[paymentBody](t, r.get("/v1/payments/"+id.String(), key), http.StatusOK)
+		for _, got := range b.Transactions {
+			if first := got.TxID == txA; got.Settles != first || got.Counts != (first || accepted) {
+				t.Errorf("transaction %s: settles %t, counts %t", got.TxID, got.Settles, got.Counts)
+			}
+		}
+		return b
+	}
+	read(false)
+	accept := `{"reason": "paid twice", "txid": "` + txB + `", "position": "log/3"}`
+	if done := into[acted](t, r.act(key, id, "accept", accept), http.StatusOK); done.State != "held" || done.Becomes != "held" {
+		t.Errorf("got %+v", done)
+	}
+	if b := read(true); b.PaidBy != txA || len(b.Transactions) != 2 || b.Received == nil || b.Received.Amount != "3000000" || !slices.Contains(b.Flags, "overpaid") {
+		t.Errorf("accepted: got %+v", b)
+	}
+	if p := r.act(key, id, "accept", accept).problem(t, StateConflict); !strings.Contains(p.Detail, "counts already") {
+		t.Errorf("accepted twice: %s", p.Detail)
+	}
+}

@@ -132,6 +132,7 @@ type transaction struct {
 	Verdict     verdict              `json:"verdict"`
 	Checks      []check              `json:"checks" nullable:"false" doc:"How the verdict came about, check by check."`
 	Settles     bool                 `json:"settles" doc:"This transfer settled the payment, alone or as one of its parts."`
+	Counts      bool                 `json:"counts" doc:"It is in received: it settled the payment, is a part of its price, or was accepted to be given back."`
 	Evidence    *settlement.Evidence `json:"evidence,omitempty" doc:"What was seen and where, for looking again."`
 	SeenAt      time.Time            `json:"seen_at"`
 }
@@ -253,8 +254,15 @@ func (v render) transaction(p settlement.Payment, t store.SeenTransfer) transact
 		Token: v.address(t.Chain, s.Transfer.Token), Payer: v.address(t.Chain, s.Transfer.Payer), Payee: v.address(t.Chain, s.Transfer.Payee),
 		Money:  money(s.Transfer.Amount, v.token(p, s.Transfer.Token)),
 		Block:  block{s.Block.Number, s.Block.Hash.String(), s.Block.Time},
-		Status: string(t.Status), Waits: v.waits(t), Verdict: verdictOf(t), Checks: v.checks(p, t), Settles: p.Settled() && t.Consumed, Evidence: s.Verdict.Evidence, SeenAt: t.SeenAt,
+		Status: string(t.Status), Waits: v.waits(t), Verdict: verdictOf(t), Checks: v.checks(p, t), Settles: settles(p, t), Counts: t.Consumed,
+		Evidence: s.Verdict.Evidence, SeenAt: t.SeenAt,
 	}
+}
+
+// settles reports whether the transfer, or the part that it is, has settled the payment. One that people have accepted beside it counts,
+// and has settled nothing.
+func settles(p settlement.Payment, t store.SeenTransfer) bool {
+	return p.Settled() && t.Consumed && (t.Sighting.TxID == p.PaidBy || p.Terms.Parts && t.Sighting.Verdict.IsPart())
 }
 
 func (v render) waits(t store.SeenTransfer) *waits {

@@ -135,6 +135,7 @@ var paymentLists = []struct {
 		{"verdict", "verdict.code"},
 		{"detail", "verdict.detail"},
 		{"settles", "settles"},
+		{"counts", "counts"},
 	}},
 	{"movements", []column{
 		{"part", "part"},
